@@ -1,0 +1,87 @@
+//! The `overspill` command: arguments in, exit code out.
+//!
+//! Each subcommand lives in a module of its own and decides its exit code there; this file only
+//! dispatches. It must never print an error that does not say what to do about it.
+
+mod demo;
+mod find;
+mod get;
+mod ls;
+mod mirror;
+mod serve;
+mod service;
+mod status;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+
+/// Load-balanced file distribution: a server, mirrors that share its load, and any client
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Find(find::Args),
+    Get(get::Args),
+    Ls(ls::Args),
+    Mirror(mirror::Args),
+    Serve(serve::Args),
+    Status(status::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            terminal::complain(format_args!("cannot start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match cli.command {
+        Command::Demo(args) => runtime.block_on(demo::run(args)),
+        Command::Find(args) => runtime.block_on(find::run(args)),
+        Command::Get(args) => runtime.block_on(get::run(args)),
+        Command::Ls(args) => runtime.block_on(ls::run(args)),
+        Command::Mirror(args) => runtime.block_on(mirror::run(args)),
+        Command::Serve(args) => runtime.block_on(serve::run(args)),
+        Command::Status(args) => runtime.block_on(status::run(args)),
+    }
+}
+
+/// Help and version are no errors; anything else is exit code 1, which every command documents as
+/// wrong usage (clap's own 2 means "not found" for `get`).
+fn usage(error: &clap::Error) -> ExitCode {
+    // Printing fails only when nobody reads.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

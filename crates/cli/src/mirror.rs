@@ -1,0 +1,157 @@
+//! `overspill mirror`: a mirror.
+//!
+//! Serves what it has at once, whether or not the server is there; ends by itself only when the
+//! server refuses it for good at the first try.
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use overspill_core::{
+    secret::FleetToken,
+    units::{Rate, display_size},
+};
+use overspill_mirror::{Config, Link, Running, start};
+use overspill_net::ServeLimits;
+use overspill_server::read_token;
+
+use crate::{
+    serve::with_cause,
+    service::{Common, reachable_url, short_name, state_folder, until_asked_to_end},
+    terminal::complain,
+};
+
+/// Hold verified copies of a server's files and share its load: a mirror
+///
+/// Run it with the line that `overspill serve` printed. Exit codes: 0 when asked to end, 1 when it
+/// could not start or the server refused it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The server's URL, such as http://files.example:8080
+    #[arg(value_name = "SERVER_URL")]
+    server: String,
+    /// Folder for the copies [default: below the user's state folder, by server]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// URL that clients are sent to [default: the address the server sees]
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// The fleet token; better in the environment or a file than here, where others see it
+    #[arg(
+        long,
+        env = "OVERSPILL_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    token: Option<String>,
+    /// File that holds the fleet token
+    #[arg(long, value_name = "FILE", conflicts_with = "token")]
+    token_file: Option<PathBuf>,
+    /// How fast stored files are read again to check them
+    #[arg(long, value_name = "RATE", default_value = "8MiB/s")]
+    scrub_rate: Rate,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: Args) -> ExitCode {
+    args.common.begin();
+    let config = match args.config() {
+        Ok(config) => config,
+        Err(text) => {
+            complain(text);
+            return ExitCode::FAILURE;
+        }
+    };
+    let store = config.store.clone();
+    // Opening may read a large index; nothing else runs yet.
+    let running = match tokio::task::spawn_blocking(|| start(config)).await {
+        Ok(Ok(running)) => running,
+        Ok(Err(error)) => {
+            complain(with_cause(&error));
+            return ExitCode::FAILURE;
+        }
+        Err(error) => {
+            complain(error);
+            return ExitCode::FAILURE;
+        }
+    };
+    greet(&running, &store);
+    let failed = running.failed();
+    let mut link = running.link();
+    // Both only wait.
+    let refusal = tokio::select! {
+        () = until_asked_to_end(&failed) => None,
+        refusal = refused(&mut link) => Some(refusal),
+    };
+    let code = match &refusal {
+        Some(reason) => {
+            complain(reason);
+            ExitCode::FAILURE
+        }
+        None if failed.is_cancelled() => ExitCode::FAILURE,
+        None => ExitCode::SUCCESS,
+    };
+    if refusal.is_none() {
+        tracing::info!("ending; running downloads may finish");
+    }
+    let _ = tokio::task::spawn_blocking(move || running.stop()).await;
+    code
+}
+
+/// Waits until the server has refused the mirror for good.
+async fn refused(link: &mut tokio::sync::watch::Receiver<Link>) -> String {
+    let refused = link.wait_for(|link| matches!(link, Link::Refused(_))).await;
+    if let Ok(link) = refused
+        && let Link::Refused(refusal) = &*link
+    {
+        return refusal.to_string();
+    }
+    // The link ended with the mirror; whoever ends the mirror knows why.
+    std::future::pending().await
+}
+
+impl Args {
+    fn config(&self) -> Result<Config, String> {
+        let server = self.server.trim_end_matches('/');
+        let default_store = || state_folder(&format!("mirror-{}", short_name(server.as_bytes())));
+        Ok(Config {
+            server: server.to_owned(),
+            token: self.token()?,
+            store: self.store.clone().unwrap_or_else(default_store),
+            listen: self.common.listen(),
+            public_url: self.public_url.clone(),
+            capacity: self.common.capacity,
+            scrub_rate: self.scrub_rate,
+            cores: self.common.cores(),
+            limits: ServeLimits::default(),
+        })
+    }
+
+    fn token(&self) -> Result<FleetToken, String> {
+        if let Some(path) = &self.token_file {
+            return read_token(path).map_err(|error| error.to_string());
+        }
+        let text = self.token.as_deref().ok_or(
+            "a mirror needs the fleet token: run it with the line that `overspill serve` printed, \
+             or give --token-file",
+        )?;
+        text.parse()
+            .map_err(|error| format!("OVERSPILL_TOKEN or --token: {error}"))
+    }
+}
+
+fn greet(running: &Running, store: &std::path::Path) {
+    let catalog = running.status().catalog;
+    let mut out = std::io::stdout().lock();
+    // Nobody may be reading; serving goes on all the same.
+    let _ = writeln!(
+        out,
+        "Mirror {} ({} files, {} from before) at\n\n    {}/\n\nStore: {}",
+        running.status().node.name,
+        catalog.files,
+        display_size(catalog.bytes),
+        reachable_url(running.address()),
+        store.display(),
+    );
+    let _ = out.flush();
+}

@@ -1,0 +1,171 @@
+//! `overspill serve`: the server.
+//!
+//! Prints where it serves and how to join, then serves until it is asked to end.
+
+use std::{io::Write, os::unix::ffi::OsStrExt, path::PathBuf, process::ExitCode, time::Duration};
+
+use overspill_core::{policy::PolicyKind, units::display_size};
+use overspill_net::ServeLimits;
+use overspill_server::{Config, Loss, Offload, Running, start};
+use overspill_store::tree::Hidden;
+
+use crate::{
+    service::{Common, reachable_url, short_name, state_folder, until_asked_to_end},
+    terminal::complain,
+};
+
+/// Publish a folder: the server
+///
+/// Serves the folder over HTTP at once, hashes it in the background, and sends clients to mirrors
+/// that have proved to hold the same bytes when that is faster. The folder is only ever read.
+/// Exit codes: 0 when asked to end, 1 when it could not start.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The folder to publish
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Folder for the index and the fleet token [default: below the user's state folder]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Rule that orders the nodes able to serve: marginal-cost, round-robin or alternate
+    #[arg(long, value_name = "POLICY", default_value = PolicyKind::default().name())]
+    policy: PolicyKind,
+    /// When to send clients to mirrors
+    #[arg(long, value_enum, default_value_t)]
+    offload: OffloadArg,
+    /// Publish dotfiles, too
+    #[arg(long)]
+    hidden: bool,
+    /// Publish even when a scan finds more than half of the files gone
+    #[arg(long)]
+    accept_loss: bool,
+    /// Seconds between full scans, which find what inotify cannot tell
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    scan_every: u64,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum OffloadArg {
+    /// When it is faster, in the way that suits the client
+    #[default]
+    Auto,
+    /// When it is faster, by redirect
+    Redirect,
+    /// Never: mirrors are only copies
+    Never,
+}
+
+/// How long the size of the tree is waited for before the first lines are printed.
+const SCAN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Runs the command.
+pub(crate) async fn run(args: Args) -> ExitCode {
+    args.common.begin();
+    let config = args.config();
+    let state = config.state.clone();
+    // Scanning and locking are quick, and nothing else runs yet.
+    let running = match start(config) {
+        Ok(running) => running,
+        Err(error) => {
+            complain(with_cause(&error));
+            return ExitCode::FAILURE;
+        }
+    };
+    greet(&running, &args, &state).await;
+    let failed = running.failed();
+    until_asked_to_end(&failed).await;
+    let is_failure = failed.is_cancelled();
+    tracing::info!("ending; running downloads may finish");
+    let _ = tokio::task::spawn_blocking(move || running.stop()).await;
+    if is_failure {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+impl Args {
+    fn config(&self) -> Config {
+        let absolute = self
+            .folder
+            .canonicalize()
+            .unwrap_or_else(|_| self.folder.clone());
+        let default_state = || {
+            state_folder(&format!(
+                "server-{}",
+                short_name(absolute.as_os_str().as_bytes())
+            ))
+        };
+        Config {
+            tree: self.folder.clone(),
+            listen: self.common.listen(),
+            state: self.state.clone().unwrap_or_else(default_state),
+            capacity: self.common.capacity,
+            policy: self.policy,
+            offload: match self.offload {
+                OffloadArg::Auto => Offload::Auto,
+                OffloadArg::Redirect => Offload::Redirect,
+                OffloadArg::Never => Offload::Never,
+            },
+            hidden: if self.hidden {
+                Hidden::Show
+            } else {
+                Hidden::Hide
+            },
+            loss: if self.accept_loss {
+                Loss::Accept
+            } else {
+                Loss::Refuse
+            },
+            scan_every: Duration::from_secs(self.scan_every),
+            cores: self.common.cores(),
+            limits: ServeLimits::default(),
+        }
+    }
+}
+
+/// Says where it serves, how much, and how to join.
+async fn greet(running: &Running, args: &Args, state: &std::path::Path) {
+    let begun = std::time::Instant::now();
+    while !running.is_scanned() && begun.elapsed() < SCAN_PATIENCE {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let url = reachable_url(running.address());
+    let catalog = running.status().catalog;
+    let so_far = if running.is_scanned() {
+        ""
+    } else {
+        " so far, still counting"
+    };
+    let mut out = std::io::stdout().lock();
+    // Nobody may be reading; serving goes on all the same.
+    let _ = writeln!(
+        out,
+        "Serving {} ({} files, {}{so_far}) at\n\n    {url}/\n\n\
+         Add a mirror on another machine with\n\n    \
+         OVERSPILL_TOKEN={} overspill mirror {url}\n\n\
+         State and token: {}",
+        args.folder.display(),
+        catalog.files,
+        display_size(catalog.bytes),
+        running.token().reveal(),
+        state.display(),
+    );
+    let _ = out.flush();
+}
+
+/// An error and what the system said about it, in one line.
+pub(crate) fn with_cause(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,58 @@
+//! The download client as a library: get, ls, find, and the state of a fleet.
+//!
+//! A [`Download`] brings one file from an Overspill server, or from any HTTP server, to a path: it
+//! follows redirects to mirrors, leaves a mirror that fails, continues where it stopped, and gives
+//! the file its name only after its BLAKE3 root was checked. [`Folder`] lists and searches a tree,
+//! [`fleet_status`] asks a node about its fleet. Nothing here prints, and nothing here may ever put
+//! bytes under the final name that were not checked as far as the server lets them be.
+//!
+//! ```no_run
+//! use overspill_client::{Download, HttpClient, HttpUrl, Patience, Progress};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = HttpClient::new(Patience::default());
+//! let url = HttpUrl::parse("http://files.example:8080/big.iso")?;
+//! let outcome = Download::new(url)
+//!     .to("/srv/images")
+//!     .run(&client, &mut |progress: &Progress| {
+//!         if let Progress::Redirected { member } = progress {
+//!             eprintln!("from {member}");
+//!         }
+//!     })
+//!     .await?;
+//! assert!(outcome.bytes > 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Start reading at [`Download::run`]; what one answer of a server means is decided in `answer`, a
+//! pure function, and where to ask next in `sources`.
+
+mod answer;
+mod ask;
+mod download;
+mod error;
+mod exit;
+mod fleet;
+mod folder;
+mod follow;
+mod intake;
+mod part;
+mod persistence;
+mod progress;
+mod sources;
+mod url;
+
+pub use overspill_net::client::{ClientError, HttpClient, Patience};
+
+pub use self::{
+    ask::AskError,
+    download::{Completion, Download, OnChange, OnExisting, Outcome, Served, Verification},
+    error::{DownloadError, Fault},
+    exit::Exit,
+    fleet::fleet_status,
+    folder::{Folder, Located},
+    persistence::Persistence,
+    progress::{Observer, Progress},
+    url::{HttpUrl, NameError, UrlError},
+};

@@ -1,0 +1,148 @@
+//! Flows in flight, by how many bytes each still has to send.
+//!
+//! Bucket `k` holds the flows with `2^k <= remaining < 2^(k+1)` bytes. Running sums over the
+//! buckets answer "how much work do the flows already there put before a new one of B bytes under
+//! processor sharing", `sum_j min(r_j, B)`, in O(1). It must never hold more than [`BUCKETS`].
+
+/// Number of buckets: remaining sizes up to 2^48 bytes (256 TiB) are told apart.
+pub const BUCKETS: usize = 48;
+
+/// One bucket, as a report carries it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Bucket {
+    /// Number of flows.
+    pub flows: u64,
+    /// Sum of their remaining bytes.
+    pub bytes: u64,
+}
+
+/// A log2 histogram of remaining bytes with prefix sums.
+///
+/// Invariant: `flows_below[k]` and `bytes_below[k]` are the sums over buckets `0..k`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LoadHistogram {
+    flows_below: [u64; BUCKETS + 1],
+    bytes_below: [u64; BUCKETS + 1],
+}
+
+impl LoadHistogram {
+    /// No flow at all.
+    pub const fn empty() -> Self {
+        Self {
+            flows_below: [0; BUCKETS + 1],
+            bytes_below: [0; BUCKETS + 1],
+        }
+    }
+
+    /// Builds the histogram from its buckets; those beyond [`BUCKETS`] are ignored. Sums saturate,
+    /// because the figures come from another node, which may lie.
+    pub fn from_buckets(buckets: impl IntoIterator<Item = (usize, Bucket)>) -> Self {
+        let mut histogram = Self::empty();
+        for (at, bucket) in buckets {
+            if at < BUCKETS {
+                histogram.flows_below[at + 1] = bucket.flows;
+                histogram.bytes_below[at + 1] = bucket.bytes;
+            }
+        }
+        for at in 0..BUCKETS {
+            let (flows, bytes) = (histogram.flows_below[at], histogram.bytes_below[at]);
+            histogram.flows_below[at + 1] = histogram.flows_below[at + 1].saturating_add(flows);
+            histogram.bytes_below[at + 1] = histogram.bytes_below[at + 1].saturating_add(bytes);
+        }
+        histogram
+    }
+
+    /// Counts one flow with `remaining_bytes` to go; a finished one (0 bytes) counts as one byte.
+    pub fn add(&mut self, remaining_bytes: u64) {
+        for at in bucket_of(remaining_bytes)..BUCKETS {
+            self.flows_below[at + 1] = self.flows_below[at + 1].saturating_add(1);
+            self.bytes_below[at + 1] = self.bytes_below[at + 1].saturating_add(remaining_bytes);
+        }
+    }
+
+    /// The non-empty buckets with their indexes.
+    pub fn buckets(&self) -> impl Iterator<Item = (usize, Bucket)> {
+        (0..BUCKETS)
+            .map(|at| (at, self.bucket(at)))
+            .filter(|(_, bucket)| bucket.flows > 0)
+    }
+
+    /// Flows in flight.
+    pub fn flows(&self) -> u64 {
+        self.flows_below[BUCKETS]
+    }
+
+    /// Bytes still to send.
+    pub fn bytes(&self) -> u64 {
+        self.bytes_below[BUCKETS]
+    }
+
+    /// `sum_j min(r_j, bytes)`: whole flows below the size's own bucket, `bytes` of each above it.
+    ///
+    /// Exact but for the flows within a factor of two of `bytes`, whose sum is bounded by both.
+    pub fn sum_min(&self, bytes: u64) -> f64 {
+        let own_at = bucket_of(bytes);
+        let own = self.bucket(own_at);
+        let own_work = (own.bytes as f64).min(own.flows as f64 * bytes as f64);
+        let longer = self.flows() - self.flows_below[own_at + 1];
+        self.bytes_below[own_at] as f64 + own_work + longer as f64 * bytes as f64
+    }
+
+    fn bucket(&self, at: usize) -> Bucket {
+        Bucket {
+            flows: self.flows_below[at + 1] - self.flows_below[at],
+            bytes: self.bytes_below[at + 1] - self.bytes_below[at],
+        }
+    }
+}
+
+impl Default for LoadHistogram {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+fn bucket_of(bytes: u64) -> usize {
+    (bytes.max(1).ilog2() as usize).min(BUCKETS - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn flows_count_whole_below_and_capped_above() {
+        let mut histogram = LoadHistogram::empty();
+        for remaining in [100, 1 << 20, 1 << 30] {
+            histogram.add(remaining);
+        }
+        assert_eq!(histogram.flows(), 3);
+        assert_eq!(histogram.bytes(), 100 + (1 << 20) + (1 << 30));
+        assert_eq!(histogram.sum_min(10), 30.0);
+        assert_eq!(histogram.sum_min(1 << 10), 100.0 + 2048.0);
+        assert_eq!(histogram.sum_min(1 << 40), histogram.bytes() as f64);
+    }
+
+    proptest! {
+        #[test]
+        fn sum_min_is_within_a_factor_of_two_of_the_truth(
+            flows in proptest::collection::vec(1_u64..1 << 44, 0..50),
+            bytes in 1_u64..1 << 44,
+        ) {
+            let mut histogram = LoadHistogram::empty();
+            flows.iter().for_each(|&flow| histogram.add(flow));
+            let exact: f64 = flows.iter().map(|&flow| flow.min(bytes) as f64).sum();
+            let ours = histogram.sum_min(bytes);
+            prop_assert!(ours >= exact * 0.999 && ours <= exact * 2.0 + 1.0, "{ours} {exact}");
+        }
+
+        #[test]
+        fn buckets_rebuild_the_histogram(flows in proptest::collection::vec(0_u64..1 << 50, 0..50)) {
+            let mut histogram = LoadHistogram::empty();
+            flows.iter().for_each(|&flow| histogram.add(flow));
+            prop_assert_eq!(LoadHistogram::from_buckets(histogram.buckets()), histogram);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The tie to the server: join, follow, report; and again when it breaks.
+//!
+//! While the server is away the mirror goes on serving; the link says so once and tries again with
+//! growing, jittered pauses. It must never give up for good once it has been joined.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::Method;
+use overspill_core::{catalog::Revision, secret::FleetToken};
+use overspill_net::client::{ClientError, HttpClient, Patience, Reply};
+use overspill_node::Meter;
+use overspill_store::index::IndexError;
+use overspill_wire::{
+    feed::FeedKind,
+    fleet::{Event, SignedEvent},
+    paths,
+};
+use thiserror::Error;
+use tokio::{sync::watch, time::sleep};
+
+use crate::{
+    feed::{Feed, FeedError},
+    replica::Replica,
+    report::{Arrivals, Reporter},
+    session::{Applicant, ServerUrl, Session, SessionError, join},
+    sync::Syncer,
+};
+
+/// How the mirror stands with its server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Link {
+    /// Trying, for the reason given if it had been connected or tried before.
+    Away(Option<String>),
+    /// Joined and following; the server is at this revision.
+    Connected(Revision),
+    /// Turned away in a way that no further try will change.
+    Refused(Refusal),
+}
+
+/// Why a mirror was turned away.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("{0}")]
+pub struct Refusal(pub String);
+
+/// Everything the link works with.
+pub(crate) struct Tie {
+    pub(crate) server: ServerUrl,
+    pub(crate) token: FleetToken,
+    pub(crate) applicant: Applicant,
+    pub(crate) replica: Arc<Replica>,
+    pub(crate) syncer: Arc<Syncer>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) arrivals: Arc<Arrivals>,
+    pub(crate) state: watch::Sender<Link>,
+}
+
+/// First pause after a failure; doubled each time up to [`MAX_PAUSE`], with full jitter.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+/// Longest pause between tries: a server that is back is found within seconds.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+/// A server that says nothing for so long is gone: it pings every second.
+const SILENCE: Duration = Duration::from_secs(5);
+/// Longest event line.
+const MAX_EVENT_BYTES: usize = 64 << 10;
+
+/// Why following ended.
+#[derive(Debug, Error)]
+enum LinkError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("the server closed the event stream")]
+    Closed,
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    #[error("an event is not to be believed: {0}")]
+    Forged(String),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
+impl Tie {
+    /// Keeps the tie for ever; returns only when the first join was refused for good.
+    pub(crate) async fn keep(self) {
+        let client = HttpClient::new(Patience {
+            silence: SILENCE,
+            ..Patience::default()
+        });
+        let mut tries = 0;
+        loop {
+            let begun = Instant::now();
+            let error = self.follow(&client).await;
+            let was_connected = matches!(*self.state.borrow(), Link::Connected(_));
+            if let LinkError::Session(refused) = &error
+                && refused.is_final()
+                && *self.state.borrow() == Link::Away(None)
+            {
+                self.state
+                    .send_replace(Link::Refused(Refusal(error.to_string())));
+                return;
+            }
+            self.say_away(&error);
+            if was_connected && begun.elapsed() > MAX_PAUSE {
+                tries = 0;
+            }
+            sleep(pause(tries)).await;
+            tries += 1;
+        }
+    }
+
+    /// Says once that the server is away, whatever the reasons are afterwards.
+    fn say_away(&self, error: &LinkError) {
+        let server = self.server.as_str();
+        let was_away = matches!(*self.state.borrow(), Link::Away(Some(_)));
+        if was_away {
+            tracing::debug!(%server, %error, "still away");
+        } else {
+            tracing::warn!(%server, %error, "the server is away; serving goes on, trying again");
+        }
+        self.state.send_replace(Link::Away(Some(error.to_string())));
+    }
+
+    /// One life of a session, from join to failure.
+    async fn follow(&self, client: &HttpClient) -> LinkError {
+        let session = match join(client, &self.server, &self.token, &self.applicant).await {
+            Ok(session) => session,
+            Err(error) => return error.into(),
+        };
+        let reporter = Reporter {
+            session: &session,
+            client,
+            replica: &self.replica,
+            syncer: &self.syncer,
+            meter: &self.meter,
+            arrivals: &self.arrivals,
+            epoch: self.applicant.epoch,
+        };
+        let events = session
+            .send(client, Method::GET, paths::EVENTS, Vec::new())
+            .await;
+        let events = match events {
+            Ok(events) => events,
+            Err(error) => return error.into(),
+        };
+        // Cancelling the one is safe when the other ends: neither holds anything but the session.
+        tokio::select! {
+            error = self.follow_events(client, &session, events) => error,
+            error = reporter.run() => error.into(),
+        }
+    }
+
+    async fn follow_events(
+        &self,
+        client: &HttpClient,
+        session: &Session,
+        events: Reply,
+    ) -> LinkError {
+        let mut events = Events {
+            reply: events,
+            buffer: Vec::new(),
+            seq: 0,
+        };
+        loop {
+            match events.next(session).await {
+                Ok(Event::Ping) => {}
+                Ok(Event::Catalog { revision, instance }) => {
+                    let target = Revision(revision);
+                    let have = self.replica.catalog();
+                    let is_behind =
+                        have.revision() != target || have.instance().to_string() != instance;
+                    if is_behind && let Err(error) = self.catch_up(client, session).await {
+                        return error;
+                    }
+                    self.state.send_replace(Link::Connected(target));
+                }
+                Err(error) => return error,
+            }
+        }
+    }
+
+    /// Brings the catalog to the server's revision.
+    async fn catch_up(&self, client: &HttpClient, session: &Session) -> Result<(), LinkError> {
+        let have = self.replica.catalog();
+        let feed = Feed::read(client, session, &have).await?;
+        let replica = Arc::clone(&self.replica);
+        // A snapshot of a large tree is work for a while; the reports must go on meanwhile.
+        let applied = tokio::task::spawn_blocking(move || match feed.kind {
+            FeedKind::Snapshot => replica.replace(feed.to_catalog(), &feed.changes),
+            FeedKind::Changes => replica.advance(feed.revision, &feed.changes),
+        });
+        match applied.await {
+            Ok(result) => Ok(result?),
+            Err(panic) => Err(LinkError::Forged(panic.to_string())),
+        }
+    }
+}
+
+/// The event stream, split into events.
+struct Events {
+    reply: Reply,
+    buffer: Vec<u8>,
+    seq: u64,
+}
+
+impl Events {
+    async fn next(&mut self, session: &Session) -> Result<Event, LinkError> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
+                let line: Vec<u8> = self.buffer.drain(..=end).collect();
+                if let Some(data) = line.strip_prefix(b"data:") {
+                    return self.open(data, session);
+                }
+                continue;
+            }
+            if self.buffer.len() > MAX_EVENT_BYTES {
+                return Err(LinkError::Forged("it does not end".to_owned()));
+            }
+            match self.reply.next_part().await? {
+                Some(part) => self.buffer.extend_from_slice(&part),
+                None => return Err(LinkError::Closed),
+            }
+        }
+    }
+
+    fn open(&mut self, data: &[u8], session: &Session) -> Result<Event, LinkError> {
+        let forged = |error: &dyn ToString| LinkError::Forged(error.to_string());
+        let signed: SignedEvent = serde_json::from_slice(data).map_err(|error| forged(&error))?;
+        let event = signed.open(session.key()).map_err(|error| forged(&error))?;
+        if signed.seq <= self.seq {
+            return Err(forged(&"it is a replay"));
+        }
+        self.seq = signed.seq;
+        Ok(event)
+    }
+}
+
+/// Full jitter: anything between nothing and the doubled pause (so a fleet does not return as one).
+fn pause(tries: u32) -> Duration {
+    let longest = MIN_PAUSE.saturating_mul(1 << tries.min(10)).min(MAX_PAUSE);
+    longest.mul_f64(fastrand::f64()).max(MIN_PAUSE / 2)
+}

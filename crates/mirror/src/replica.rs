@@ -1,0 +1,460 @@
+//! What the mirror has and what it lacks.
+//!
+//! The catalog says what there should be, the object store what there is; this module keeps the
+//! difference up to date with both. It does no network. Everything is derived again at start from
+//! the index and the store, so nothing here needs to survive a crash. It must never count an object
+//! as held before the store has committed it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use overspill_core::{
+    catalog::{Catalog, Change, Entry, InstanceId, Revision},
+    path::CatalogPath,
+    root::Root,
+};
+use overspill_store::{
+    index::{Durability, Index, IndexBatch, IndexError, Reset},
+    objects::ObjectStore,
+};
+use tokio::sync::Notify;
+
+/// A mirror's catalog, its objects, and what is missing between the two.
+pub(crate) struct Replica {
+    pub(crate) store: ObjectStore,
+    index: Index,
+    catalog: ArcSwap<Catalog>,
+    state: Mutex<State>,
+    /// Rings when something new is missing.
+    pub(crate) wanted: Notify,
+    /// Rings when something has become held, or stopped being so.
+    pub(crate) changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    objects: HashMap<Root, Object, foldhash::fast::RandomState>,
+    /// In order of revision, so that the complete revision grows while they are fetched.
+    missing: BTreeMap<(Revision, Root), Missing>,
+    missing_bytes: u64,
+    /// Unreferenced objects and since when.
+    garbage: HashMap<Root, Instant, foldhash::fast::RandomState>,
+    /// Held since the last report, beyond the complete revision it told.
+    news: Vec<Root>,
+}
+
+#[derive(Clone, Copy)]
+struct Object {
+    /// Paths of the catalog that need it.
+    references: u32,
+    presence: Presence,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Presence {
+    Held,
+    /// Queued under this revision.
+    Missing(Revision),
+}
+
+/// An object to fetch.
+#[derive(Clone, Debug)]
+pub(crate) struct Missing {
+    pub(crate) revision: Revision,
+    pub(crate) root: Root,
+    pub(crate) size: u64,
+    /// One of the paths it is wanted for.
+    pub(crate) path: CatalogPath,
+    /// Not to be tried before this.
+    not_before: Option<Instant>,
+    claim: Claim,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Claim {
+    Free,
+    Taken,
+}
+
+/// How far the replica has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Progress {
+    /// The catalog's revision.
+    pub(crate) catalog: Revision,
+    /// Everything up to here is held.
+    pub(crate) complete: Revision,
+    /// Objects still to fetch.
+    pub(crate) missing_objects: u64,
+    /// Their bytes.
+    pub(crate) missing_bytes: u64,
+}
+
+/// How long an object nobody refers to is kept: clients may be on their way with a ticket, and a
+/// file that was moved may come back.
+const GRACE: Duration = Duration::from_secs(600);
+/// How far the search for a free object looks into the queue.
+const MAX_SEARCH: usize = 1024;
+
+impl Replica {
+    /// Takes up where the index and the store were left.
+    pub(crate) fn open(store: ObjectStore, index: Index) -> Result<Self, IndexError> {
+        let catalog = index.load()?.unwrap_or_else(|| Catalog::new(InstanceId(0)));
+        let present = store.present().unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot list the store; everything will be fetched again");
+            Vec::new()
+        });
+        let mut state = State::default();
+        state
+            .objects
+            .extend(present.into_iter().map(|root| (root, Object::UNUSED)));
+        for (path, entry) in catalog.iter() {
+            state.refer(path, entry);
+        }
+        let now = Instant::now();
+        let unreferenced = state
+            .objects
+            .iter()
+            .filter(|(_, object)| object.references == 0);
+        state.garbage = unreferenced.map(|(root, _)| (*root, now)).collect();
+        let catalog = ArcSwap::from_pointee(catalog);
+        let (wanted, changed) = (Notify::new(), Notify::new());
+        Ok(Self {
+            store,
+            index,
+            catalog,
+            state: Mutex::new(state),
+            wanted,
+            changed,
+        })
+    }
+
+    /// The catalog.
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.load_full()
+    }
+
+    /// How far it has come.
+    pub(crate) fn progress(&self) -> Progress {
+        let catalog = self.catalog.load().revision();
+        let state = self.state();
+        Progress {
+            catalog,
+            complete: state.complete(catalog),
+            missing_objects: state.missing.len() as u64,
+            missing_bytes: state.missing_bytes,
+        }
+    }
+
+    /// Moves to `revision` by the changes that lead there; all their paths flip together.
+    pub(crate) fn advance(&self, revision: Revision, changes: &[Change]) -> Result<(), IndexError> {
+        let old = self.catalog();
+        let mut new = (*old).clone();
+        new.apply(
+            revision,
+            changes
+                .iter()
+                .map(|change| (&change.path, change.entry.as_ref())),
+        );
+        self.remember(&new, changes, Reset::Keep)?;
+        {
+            let mut state = self.state();
+            for change in changes {
+                if let Some(entry) = &change.entry {
+                    state.refer(&change.path, entry);
+                }
+                if let Some(entry) = old.entry(&change.path) {
+                    state.unrefer(entry);
+                }
+            }
+        }
+        self.swap(new);
+        Ok(())
+    }
+
+    /// Starts over from a snapshot. Objects that are wanted again stay as they are.
+    pub(crate) fn replace(&self, new: Catalog, changes: &[Change]) -> Result<(), IndexError> {
+        let old = self.catalog();
+        self.remember(&new, changes, Reset::Clear)?;
+        {
+            let mut state = self.state();
+            for (path, entry) in new.iter() {
+                state.refer(path, entry);
+            }
+            for (_, entry) in old.iter() {
+                state.unrefer(entry);
+            }
+        }
+        self.swap(new);
+        Ok(())
+    }
+
+    /// The next object to fetch, claimed for the caller.
+    pub(crate) fn claim(&self, now: Instant) -> Option<Missing> {
+        let mut state = self.state();
+        let free = state
+            .missing
+            .values_mut()
+            .take(MAX_SEARCH)
+            .find(|missing| {
+                missing.claim == Claim::Free && missing.not_before.is_none_or(|at| at <= now)
+            })?;
+        free.claim = Claim::Taken;
+        Some(free.clone())
+    }
+
+    /// Gives a claimed object back, not to be tried again for a while.
+    pub(crate) fn give_back(&self, missing: &Missing, pause: Duration) {
+        if let Some(kept) = self
+            .state()
+            .missing
+            .get_mut(&(missing.revision, missing.root))
+        {
+            kept.claim = Claim::Free;
+            kept.not_before = Some(Instant::now() + pause);
+        }
+    }
+
+    /// Gives back claimed objects that could not be committed.
+    pub(crate) fn unclaim(&self, roots: &[Root], pause: Duration) {
+        let claimed: Vec<Missing> = {
+            let state = self.state();
+            let revision = |root: &Root| match state.objects.get(root)?.presence {
+                Presence::Missing(revision) => Some(revision),
+                Presence::Held => None,
+            };
+            let keys = roots
+                .iter()
+                .filter_map(|root| Some((revision(root)?, *root)));
+            keys.filter_map(|key| state.missing.get(&key).cloned())
+                .collect()
+        };
+        claimed
+            .iter()
+            .for_each(|missing| self.give_back(missing, pause));
+    }
+
+    /// Size of the smallest object still to fetch.
+    pub(crate) fn smallest_missing(&self) -> Option<u64> {
+        self.state()
+            .missing
+            .values()
+            .map(|missing| missing.size)
+            .min()
+    }
+
+    /// Objects that the store has committed.
+    pub(crate) fn held(&self, roots: &[Root]) {
+        let mut state = self.state();
+        roots.iter().for_each(|root| state.hold(*root));
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// An object turned out to be gone or bad: it is wanted again.
+    pub(crate) fn lost(&self, root: &Root) {
+        let catalog = self.catalog();
+        let mut wanting = catalog
+            .iter()
+            .filter(|(_, entry)| entry.root() == Some(*root));
+        let mut state = self.state();
+        match (
+            state.objects.get(root).map(|object| object.presence),
+            wanting.next(),
+        ) {
+            (Some(Presence::Held), Some((path, entry))) => state.want(path, entry, *root),
+            (Some(Presence::Held), None) => {
+                state.objects.remove(root);
+                state.garbage.remove(root);
+            }
+            (Some(Presence::Missing(_)) | None, _) => {}
+        }
+        drop(state);
+        self.wanted.notify_one();
+        self.changed.notify_one();
+    }
+
+    /// Roots that became held since the last call; what a report adds to those told before.
+    pub(crate) fn take_news(&self, most: usize) -> Vec<Root> {
+        let mut state = self.state();
+        let count = state.news.len().min(most);
+        state.news.drain(..count).collect()
+    }
+
+    /// Every root held beyond the complete revision, at most so many.
+    pub(crate) fn held_beyond_complete(&self, most: usize) -> Vec<Root> {
+        let catalog = self.catalog();
+        let mut state = self.state();
+        state.news.clear();
+        let complete = state.complete(catalog.revision());
+        if complete == catalog.revision() {
+            return Vec::new();
+        }
+        let beyond = catalog
+            .iter()
+            .filter(|(_, entry)| entry.revision > complete);
+        let roots = beyond.filter_map(|(_, entry)| entry.root());
+        roots
+            .filter(|root| state.is_held(root))
+            .take(most)
+            .collect()
+    }
+
+    /// Deletes objects that nobody has referred to for the time of grace.
+    pub(crate) fn collect_garbage(&self, now: Instant) {
+        let due: Vec<Root> = {
+            let state = self.state();
+            let is_due = |since: &Instant| now.saturating_duration_since(*since) >= GRACE;
+            state
+                .garbage
+                .iter()
+                .filter(|(_, since)| is_due(since))
+                .map(|(root, _)| *root)
+                .collect()
+        };
+        for root in due {
+            // Under the lock, so that nobody begins to refer to it in between.
+            let mut state = self.state();
+            if state.garbage.remove(&root).is_none() {
+                continue;
+            }
+            state.objects.remove(&root);
+            if let Err(error) = self.store.remove(&root) {
+                tracing::warn!(%root, %error, "cannot remove an unused object");
+            }
+        }
+    }
+
+    fn remember(&self, new: &Catalog, changes: &[Change], reset: Reset) -> Result<(), IndexError> {
+        self.index.commit(IndexBatch {
+            instance: new.instance(),
+            revision: new.revision(),
+            changes,
+            reset,
+            objects_added: &[],
+            objects_removed: &[],
+            durability: Durability::Eventual,
+        })
+    }
+
+    fn swap(&self, new: Catalog) {
+        self.catalog.store(Arc::new(new));
+        self.wanted.notify_one();
+        self.changed.notify_one();
+    }
+
+    /// Held for operations on plain data only.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Object {
+    /// Held, and needed by nobody (yet).
+    const UNUSED: Self = Self {
+        references: 0,
+        presence: Presence::Held,
+    };
+}
+
+impl State {
+    fn refer(&mut self, path: &CatalogPath, entry: &Entry) {
+        let Some(root) = entry.root() else { return };
+        match self.objects.get_mut(&root) {
+            Some(object) => {
+                object.references += 1;
+                self.garbage.remove(&root);
+            }
+            None => {
+                let presence = Presence::Missing(entry.revision);
+                self.objects.insert(
+                    root,
+                    Object {
+                        references: 1,
+                        presence,
+                    },
+                );
+                self.want(path, entry, root);
+            }
+        }
+    }
+
+    fn unrefer(&mut self, entry: &Entry) {
+        let Some(root) = entry.root() else { return };
+        let Some(object) = self.objects.get_mut(&root) else {
+            return;
+        };
+        object.references = object.references.saturating_sub(1);
+        if object.references > 0 {
+            return;
+        }
+        match object.presence {
+            Presence::Held => {
+                self.garbage.insert(root, Instant::now());
+            }
+            Presence::Missing(revision) => {
+                self.objects.remove(&root);
+                self.forget_missing(&(revision, root));
+            }
+        }
+    }
+
+    /// Queues an object under the revision of one of the entries that need it.
+    fn want(&mut self, path: &CatalogPath, entry: &Entry, root: Root) {
+        let revision = entry.revision;
+        if let Some(object) = self.objects.get_mut(&root) {
+            object.presence = Presence::Missing(revision);
+        }
+        let (size, path) = (entry.size, path.clone());
+        let missing = Missing {
+            revision,
+            root,
+            size,
+            path,
+            not_before: None,
+            claim: Claim::Free,
+        };
+        if self.missing.insert((revision, root), missing).is_none() {
+            self.missing_bytes += size;
+        }
+    }
+
+    fn hold(&mut self, root: Root) {
+        let object = self.objects.entry(root).or_insert(Object::UNUSED);
+        let before = std::mem::replace(&mut object.presence, Presence::Held);
+        if object.references == 0 {
+            // Its paths went away while it was fetched.
+            self.garbage.insert(root, Instant::now());
+        }
+        if let Presence::Missing(revision) = before {
+            self.forget_missing(&(revision, root));
+            self.news.push(root);
+        }
+    }
+
+    fn forget_missing(&mut self, key: &(Revision, Root)) {
+        if let Some(missing) = self.missing.remove(key) {
+            self.missing_bytes -= missing.size;
+        }
+    }
+
+    /// Everything before the oldest missing object's batch is here.
+    fn complete(&self, catalog: Revision) -> Revision {
+        match self.missing.keys().next() {
+            Some((oldest, _)) => Revision(oldest.0.saturating_sub(1)).min(catalog),
+            None => catalog,
+        }
+    }
+
+    fn is_held(&self, root: &Root) -> bool {
+        self.objects
+            .get(root)
+            .is_some_and(|object| object.presence == Presence::Held)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! The mirror's side of answering requests: verified objects under the catalog's names.
+//!
+//! What the catalog names and the store does not hold is not here, and the client is sent back to
+//! where it came from. It must never serve an older version in place of a newer one.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use overspill_core::{
+    catalog::{Catalog, Kind, Revision},
+    dispatch::Ticket,
+    fleet::{Condition, MemberId},
+    path::CatalogPath,
+    root::Root,
+    secret::Key,
+};
+use overspill_net::FileBody;
+use overspill_node::{
+    Ask, FileVersion, Found, FoundFile, Meter, NodeIdentity, Role, Route, resident_bytes,
+};
+use overspill_store::objects::ObjectError;
+use overspill_wire::status::{CatalogStatus, FleetStatus};
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::watch;
+
+use crate::{
+    link::Link, replica::Replica, report::Arrivals, scrub::ScrubCounts, session::ServerUrl,
+    sync::Syncer,
+};
+
+/// The mirror as the service sees it.
+pub(crate) struct MirrorRole {
+    pub(crate) replica: Arc<Replica>,
+    pub(crate) syncer: Arc<Syncer>,
+    pub(crate) arrivals: Arc<Arrivals>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) scrub: Arc<ScrubCounts>,
+    pub(crate) identity: NodeIdentity,
+    pub(crate) member: MemberId,
+    pub(crate) server: ServerUrl,
+    pub(crate) link: watch::Receiver<Link>,
+    pub(crate) ticket_key: Key,
+}
+
+impl MirrorRole {
+    fn object(&self, root: &Root) -> Option<FileBody> {
+        match self.replica.store.open_object(root) {
+            Ok(file) => Some(FileBody::Object(Arc::new(file))),
+            Err(ObjectError::NotHeld { .. }) => None,
+            Err(error) => {
+                tracing::error!(%root, %error, "a stored object cannot be opened");
+                self.replica.lost(root);
+                None
+            }
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        matches!(*self.link.borrow(), Link::Connected(_))
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.syncer.condition() == Condition::DiskFull {
+            problems.push("the disk of the store is full; fetching has stopped".to_owned());
+        }
+        if let Link::Away(Some(reason)) = &*self.link.borrow() {
+            problems.push(format!(
+                "the server {} is away: {reason}",
+                self.server.as_str()
+            ));
+        }
+        let bad = self.scrub.bad.load(Relaxed);
+        if bad > 0 {
+            problems.push(format!(
+                "{bad} stored objects were bad and have been fetched again"
+            ));
+        }
+        problems
+    }
+}
+
+impl Role for MirrorRole {
+    fn catalog(&self) -> Arc<Catalog> {
+        self.replica.catalog()
+    }
+
+    fn find(&self, path: &CatalogPath) -> Found {
+        let catalog = self.replica.catalog();
+        if path.is_root() {
+            return Found::Folder;
+        }
+        let Some(entry) = catalog.entry(path) else {
+            // Before the first catalog a mirror knows nothing, not even what there is not.
+            let knows_nothing = catalog.revision() == Revision::ZERO;
+            return if knows_nothing {
+                Found::Elsewhere
+            } else {
+                Found::Absent
+            };
+        };
+        match (entry.kind, entry.content) {
+            (Kind::Folder, _) => Found::Folder,
+            (Kind::File, None) => Found::Elsewhere,
+            (Kind::File, Some(content)) => match self.object(&content.root) {
+                Some(body) => Found::File(FoundFile {
+                    body,
+                    version: FileVersion::known(
+                        entry.size,
+                        entry.mtime_ns,
+                        content,
+                        entry.revision,
+                    ),
+                }),
+                None => Found::Elsewhere,
+            },
+        }
+    }
+
+    fn route(&self, _ask: &Ask<'_>) -> Route {
+        Route::Here
+    }
+
+    fn returned_from(&self, _member: &MemberId) {}
+
+    fn arrived(&self, ticket: &[u8]) -> Option<Ticket> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs());
+        let ticket = Ticket::open(ticket, &self.ticket_key, now).ok()?;
+        self.arrivals.note(ticket.dispatch);
+        Some(ticket)
+    }
+
+    fn send_back(&self) -> Option<(String, MemberId)> {
+        let server = self.server.as_str().to_owned();
+        self.is_connected().then(|| (server, self.member.clone()))
+    }
+
+    fn status(&self) -> FleetStatus {
+        let catalog = self.replica.catalog();
+        let totals = catalog.totals();
+        let progress = self.replica.progress();
+        let mut node = self.meter.node_status(&self.identity, Instant::now());
+        node.server = Some(
+            if self.is_connected() {
+                "connected"
+            } else {
+                "away"
+            }
+            .to_owned(),
+        );
+        FleetStatus {
+            node,
+            instance: catalog.instance().to_string(),
+            catalog: CatalogStatus {
+                revision: progress.catalog.0,
+                files: totals.files,
+                folders: totals.folders,
+                bytes: totals.bytes,
+                unhashed: totals.unhashed,
+                complete: progress.complete.0,
+                missing_objects: progress.missing_objects,
+                missing_bytes: progress.missing_bytes,
+                resident_bytes: resident_bytes(),
+            },
+            policy: None,
+            decisions: None,
+            members: Vec::new(),
+            problems: self.problems(),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        let complete = self.replica.progress().complete;
+        matches!(*self.link.borrow(), Link::Connected(server) if complete >= server)
+    }
+}

@@ -1,0 +1,326 @@
+//! Putting a mirror together, and taking it apart again.
+//!
+//! The store is locked before the port is taken, and the port before the server is told about it. It
+//! serves what it has from the first moment, whether or not the server is there.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use overspill_core::{
+    fleet::MemberId,
+    secret::{FleetToken, Purpose},
+    units::Rate,
+};
+use overspill_net::{
+    BindError, FlowTable, ServeLimits, Serving, bind,
+    client::{HttpClient, Patience},
+};
+use overspill_node::{Meter, NodeIdentity, NodeService, Role, common_routes, raise_open_files};
+use overspill_store::{
+    index::{Index, IndexError},
+    objects::{ObjectError, ObjectStore},
+};
+use overspill_wire::status::FleetStatus;
+use thiserror::Error;
+use tokio::{
+    runtime::{self, Runtime},
+    sync::{mpsc, watch},
+    time::interval,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    fetch::Plan,
+    link::{Link, Tie},
+    replica::Replica,
+    report::Arrivals,
+    role::MirrorRole,
+    scrub::{self, ScrubCounts},
+    session::{Applicant, ServerUrl},
+    sync::{PARALLEL_FETCHES, Syncer},
+};
+
+/// Everything a mirror needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The server's URL.
+    pub server: String,
+    /// The fleet token.
+    pub token: FleetToken,
+    /// Folder of the store.
+    pub store: PathBuf,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// What clients are to use; the address the server sees, if not given.
+    pub public_url: Option<String>,
+    /// Egress capacity, if the operator knows it.
+    pub capacity: Option<Rate>,
+    /// How fast stored objects are read again to check them.
+    pub scrub_rate: Rate,
+    /// Serving threads.
+    pub cores: usize,
+    /// Caps and patience towards clients.
+    pub limits: ServeLimits,
+}
+
+/// Why a mirror could not start. All the operator's to mend.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The port.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The member's name could not be kept.
+    #[error("cannot keep the member's name in {path}: {source}")]
+    Name {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The public URL is none.
+    #[error("{0:?} is not a URL clients could use; write for example http://mirror.example:8080")]
+    PublicUrl(String),
+    /// The server's URL is none.
+    #[error("{0:?} is not a server's URL; write for example http://files.example:8080")]
+    ServerUrl(String),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] ObjectError),
+    /// A thread could not be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+}
+
+/// A running mirror.
+pub struct Running {
+    address: SocketAddr,
+    role: Arc<MirrorRole>,
+    serving: Serving,
+    control: Runtime,
+    scrubber: thread::JoinHandle<()>,
+    link: watch::Receiver<Link>,
+    shutdown: CancellationToken,
+}
+
+/// Threads for following, fetching and reporting.
+const CONTROL_THREADS: usize = 2;
+/// How often unused objects are looked for.
+const COLLECT_EVERY: Duration = Duration::from_secs(30);
+/// How often egress is sampled.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// Starts a mirror; it serves what it has when this returns.
+pub fn start(config: Config) -> Result<Running, StartError> {
+    let server = ServerUrl::parse(&config.server)
+        .ok_or_else(|| StartError::ServerUrl(config.server.clone()))?;
+    let public_url = public_url(config.public_url.as_deref())?;
+    let store = ObjectStore::open(&config.store)?;
+    let member = member_name(&config.store)?;
+    let (index, state) = Index::open(&config.store.join("index.redb"))?;
+    tracing::debug!(?state, "index opened");
+    let replica = Arc::new(Replica::open(store, index)?);
+    let bound = bind(config.listen, config.cores)?;
+    let address = bound.address();
+    raise_open_files();
+
+    let flows = Arc::new(FlowTable::new(config.cores));
+    let meter = Arc::new(Meter::new(
+        Arc::clone(&flows),
+        config.capacity,
+        Instant::now(),
+    ));
+    let client = HttpClient::new(Patience::default());
+    let syncer = Arc::new(Syncer::new(
+        Arc::clone(&replica),
+        client,
+        Plan::new(server.clone()),
+    ));
+    let arrivals = Arc::new(Arrivals::default());
+    let counts = Arc::new(ScrubCounts::default());
+    let (link_sender, link) = watch::channel(Link::Away(None));
+    let role = Arc::new(MirrorRole {
+        replica: Arc::clone(&replica),
+        syncer: Arc::clone(&syncer),
+        arrivals: Arc::clone(&arrivals),
+        meter: Arc::clone(&meter),
+        scrub: Arc::clone(&counts),
+        identity: NodeIdentity {
+            role: "mirror",
+            name: member.to_string(),
+            version: env!("CARGO_PKG_VERSION"),
+            started: Instant::now(),
+        },
+        member: member.clone(),
+        server: server.clone(),
+        link: link.clone(),
+        ticket_key: config.token.derive(Purpose::Ticket, b""),
+    });
+    let shutdown = CancellationToken::new();
+    let tie = Tie {
+        server,
+        token: config.token,
+        applicant: Applicant {
+            member: member.to_string(),
+            url: public_url,
+            port: address.port(),
+            epoch: epoch(),
+        },
+        replica: Arc::clone(&replica),
+        syncer: Arc::clone(&syncer),
+        meter,
+        arrivals,
+        state: link_sender,
+    };
+    let (service_role, service_flows) = (Arc::clone(&role), Arc::clone(&flows));
+    let router = common_routes(Arc::clone(&role));
+    let serving = bound.serve(config.limits, &flows, &shutdown, move |core| {
+        let (role, flows) = (Arc::clone(&service_role), Arc::clone(&service_flows));
+        NodeService::new(role, router.clone(), flows, core)
+    });
+    let serving = serving.map_err(StartError::Thread)?;
+    let control = start_control(tie, &syncer).map_err(StartError::Thread)?;
+    let scrubber = start_scrubber(&replica, config.scrub_rate, &counts, &shutdown);
+    let scrubber = scrubber.map_err(StartError::Thread)?;
+    Ok(Running {
+        address,
+        role,
+        serving,
+        control,
+        scrubber,
+        link,
+        shutdown,
+    })
+}
+
+/// Starts everything that is not serving, on a runtime of its own.
+fn start_control(tie: Tie, syncer: &Arc<Syncer>) -> io::Result<Runtime> {
+    let control = runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build()?;
+    let (received, queue) = mpsc::channel(PARALLEL_FETCHES * 64);
+    for _ in 0..PARALLEL_FETCHES {
+        let (syncer, received) = (Arc::clone(syncer), received.clone());
+        control.spawn(async move { syncer.fetch_forever(received).await });
+    }
+    let committer = Arc::clone(syncer);
+    control.spawn(async move { committer.commit_forever(queue).await });
+    let watcher = Arc::clone(syncer);
+    control.spawn(async move { watcher.watch_disk_forever().await });
+    let (meter, replica) = (Arc::clone(&tie.meter), Arc::clone(&tie.replica));
+    control.spawn(async move {
+        let (mut sample, mut collect) = (interval(SAMPLE_EVERY), interval(COLLECT_EVERY));
+        loop {
+            // Both ticks may be cancelled: a missed one comes again.
+            tokio::select! {
+                _ = sample.tick() => meter.sample(Instant::now()),
+                _ = collect.tick() => replica.collect_garbage(Instant::now()),
+            }
+        }
+    });
+    control.spawn(tie.keep());
+    Ok(control)
+}
+
+fn start_scrubber(
+    replica: &Arc<Replica>,
+    rate: Rate,
+    counts: &Arc<ScrubCounts>,
+    shutdown: &CancellationToken,
+) -> io::Result<thread::JoinHandle<()>> {
+    let (replica, counts) = (Arc::clone(replica), Arc::clone(counts));
+    let shutdown = shutdown.clone();
+    thread::Builder::new()
+        .name("scrub".to_owned())
+        .spawn(move || scrub::run(&replica, rate, &counts, &shutdown))
+}
+
+/// The member's lasting name, made at the first start of a store.
+fn member_name(store: &Path) -> Result<MemberId, StartError> {
+    let path = store.join("member");
+    let error = |source| StartError::Name {
+        path: path.clone(),
+        source,
+    };
+    match fs::read_to_string(&path) {
+        Ok(name) => name
+            .trim()
+            .parse()
+            .map_err(|source| error(io::Error::other(source))),
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
+            let mut bytes = [0; 4];
+            let no_randomness = |_| error(io::Error::other("the random source failed"));
+            aws_lc_rs::rand::fill(&mut bytes).map_err(no_randomness)?;
+            let name = format!("m-{:08x}", u32::from_be_bytes(bytes));
+            fs::write(&path, format!("{name}\n")).map_err(error)?;
+            name.parse()
+                .map_err(|source| error(io::Error::other(source)))
+        }
+        Err(source) => Err(error(source)),
+    }
+}
+
+fn public_url(given: Option<&str>) -> Result<String, StartError> {
+    let Some(given) = given else {
+        return Ok(String::new());
+    };
+    let parsed = ServerUrl::parse(given).ok_or_else(|| StartError::PublicUrl(given.to_owned()))?;
+    Ok(parsed.as_str().to_owned())
+}
+
+/// Names this process among those that used the same store: the time it started.
+fn epoch() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| {
+            u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+        })
+}
+
+impl Running {
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The mirror in figures.
+    pub fn status(&self) -> FleetStatus {
+        self.role.status()
+    }
+
+    /// How it stands with its server, now and later.
+    pub fn link(&self) -> watch::Receiver<Link> {
+        self.link.clone()
+    }
+
+    /// Resolves when the mirror has to end by itself, because a serving thread died.
+    pub fn failed(&self) -> CancellationToken {
+        self.shutdown.clone()
+    }
+
+    /// Stops accepting, lets running responses finish for a while, and closes everything.
+    pub fn stop(self) {
+        self.shutdown.cancel();
+        self.serving.join();
+        self.control.shutdown_timeout(Duration::from_secs(2));
+        self.scrubber.thread().unpark();
+        // A panic there has been printed already.
+        let _ = self.scrubber.join();
+    }
+
+    /// Whether everything the server has is here.
+    pub fn is_ready(&self) -> bool {
+        self.role.is_ready()
+    }
+}

@@ -1,0 +1,172 @@
+//! The flows in flight and what has been sent, one shard per core.
+//!
+//! A core writes only its own shard, so the serving path takes no contended lock; whoever wants the
+//! sum (a report, a decision, the status page) merges the shards. It must never be updated for a
+//! byte that was not accepted by the kernel.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use overspill_core::load::LoadHistogram;
+use slab::Slab;
+
+/// The flows and counters of all cores.
+#[derive(Debug)]
+pub struct FlowTable {
+    shards: Box<[Arc<Shard>]>,
+}
+
+/// One core's part of the table.
+#[derive(Debug, Default)]
+pub struct Shard {
+    remaining: Mutex<Slab<Arc<AtomicU64>>>,
+    bytes: AtomicU64,
+    finished: AtomicU64,
+    cut: AtomicU64,
+}
+
+/// Sums since the start of the process.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct FlowTotals {
+    /// Body bytes accepted by the kernel.
+    pub bytes: u64,
+    /// Bodies sent to their end.
+    pub finished: u64,
+    /// Bodies that ended early, by whoever's fault.
+    pub cut: u64,
+}
+
+/// One body being sent; counts as cut unless it is finished before it is dropped.
+#[derive(Debug)]
+pub struct Flow {
+    shard: Arc<Shard>,
+    slot: usize,
+    remaining: Arc<AtomicU64>,
+}
+
+impl FlowTable {
+    /// A table for so many cores, at least one.
+    pub fn new(cores: usize) -> Self {
+        Self {
+            shards: (0..cores.max(1)).map(|_| Arc::default()).collect(),
+        }
+    }
+
+    /// The shard of a core.
+    pub fn shard(&self, core: usize) -> Arc<Shard> {
+        Arc::clone(&self.shards[core % self.shards.len()])
+    }
+
+    /// The remaining bytes of all flows in flight.
+    pub fn load(&self) -> LoadHistogram {
+        let mut load = LoadHistogram::empty();
+        for shard in &self.shards {
+            for (_, remaining) in shard.remaining().iter() {
+                load.add(remaining.load(Relaxed));
+            }
+        }
+        load
+    }
+
+    /// Flows in flight.
+    pub fn in_flight(&self) -> u64 {
+        self.shards
+            .iter()
+            .map(|shard| shard.remaining().len() as u64)
+            .sum()
+    }
+
+    /// Sums over all cores.
+    pub fn totals(&self) -> FlowTotals {
+        self.shards
+            .iter()
+            .fold(FlowTotals::default(), |sum, shard| FlowTotals {
+                bytes: sum.bytes + shard.bytes.load(Relaxed),
+                finished: sum.finished + shard.finished.load(Relaxed),
+                cut: sum.cut + shard.cut.load(Relaxed),
+            })
+    }
+}
+
+impl Shard {
+    /// Begins a flow of `bytes`.
+    pub fn begin(self: &Arc<Self>, bytes: u64) -> Flow {
+        let remaining = Arc::new(AtomicU64::new(bytes));
+        let slot = self.remaining().insert(Arc::clone(&remaining));
+        Flow {
+            shard: Arc::clone(self),
+            slot,
+            remaining,
+        }
+    }
+
+    /// Counts a small body that went out in one piece and never was a flow.
+    pub fn sent_at_once(&self, bytes: u64) {
+        add(&self.bytes, bytes);
+        add(&self.finished, 1);
+    }
+
+    /// The lock is held for a slab operation only and nothing in it can panic; should it ever have,
+    /// the slab is still a slab.
+    fn remaining(&self) -> std::sync::MutexGuard<'_, Slab<Arc<AtomicU64>>> {
+        self.remaining
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Flow {
+    /// Counts bytes the kernel has accepted.
+    pub fn sent(&self, bytes: u64) {
+        let left = self.remaining.load(Relaxed).saturating_sub(bytes);
+        self.remaining.store(left, Relaxed);
+        add(&self.shard.bytes, bytes);
+    }
+
+    /// The body is complete.
+    pub fn finish(self) {
+        self.remaining.store(0, Relaxed);
+        add(&self.shard.finished, 1);
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        self.shard.remaining().try_remove(self.slot);
+        if self.remaining.load(Relaxed) > 0 {
+            add(&self.shard.cut, 1);
+        }
+    }
+}
+
+fn add(counter: &AtomicU64, amount: u64) {
+    counter.fetch_add(amount, Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flows_are_seen_while_they_last_and_counted_after() {
+        let table = FlowTable::new(2);
+        let (a, b) = (table.shard(0).begin(100), table.shard(1).begin(1000));
+        a.sent(40);
+        assert_eq!((table.in_flight(), table.load().bytes()), (2, 1060));
+        a.sent(60);
+        a.finish();
+        drop(b);
+        table.shard(0).sent_at_once(5);
+        assert_eq!((table.in_flight(), table.load().bytes()), (0, 0));
+        assert_eq!(
+            table.totals(),
+            FlowTotals {
+                bytes: 105,
+                finished: 2,
+                cut: 1
+            }
+        );
+    }
+}

@@ -1,0 +1,96 @@
+//! The seam between moving bytes and knowing what they mean.
+//!
+//! A [`Service`] writes response heads and names bodies; the connection sends them. It must never
+//! touch a socket, and the connection must never look into a request beyond its framing.
+
+use std::{fs::File, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use overspill_http1::{range::ByteRange, request::Request};
+use overspill_store::tree::LiveFile;
+
+use crate::{clock::Now, handover::RouterFuture};
+
+/// Whoever answers requests. One instance per core; it need not be `Send`.
+pub trait Service: 'static {
+    /// Answers one request: writes the whole head to `out`, and names what follows it.
+    ///
+    /// A small body may be written to `out` right behind the head; then the reply's body is
+    /// [`Body::Written`]. HEAD must be answered with [`Body::Empty`].
+    fn answer(
+        &self,
+        request: &Request<'_>,
+        client: SocketAddr,
+        now: Now,
+        out: &mut Vec<u8>,
+    ) -> impl Future<Output = Answer>;
+
+    /// Answers a request that was handed over to hyper.
+    fn route(&self, request: http::Request<hyper::body::Incoming>) -> RouterFuture;
+}
+
+/// What to do with a request.
+#[derive(Debug)]
+pub enum Answer {
+    /// Give the connection, first bytes included, to hyper.
+    HandOver,
+    /// Send this.
+    Reply(Reply),
+}
+
+/// A response whose head has been written.
+#[derive(Debug)]
+pub struct Reply {
+    /// What follows the head.
+    pub body: Body,
+    /// Whether the connection may carry another request.
+    pub keep_alive: overspill_http1::request::KeepAlive,
+}
+
+/// What follows a head.
+#[derive(Debug)]
+pub enum Body {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// Nothing.
+    Empty,
+    /// A range of a file.
+    File {
+        /// The file.
+        file: FileBody,
+        /// The range to send.
+        range: ByteRange,
+    },
+    /// So many bytes, already written behind the head.
+    Written(u64),
+}
+
+/// A file to send from.
+#[derive(Clone, Debug)]
+pub enum FileBody {
+    /// A file of the live tree that changed a moment ago: its bytes are copied, because a writer may
+    /// still be at it, and pages handed to the kernel by reference could change on their way out.
+    Hot(Arc<LiveFile>),
+    /// A file of the live tree, at rest. It is looked at again before the last bytes go out.
+    Live(Arc<LiveFile>),
+    /// A stored object, which never changes.
+    Object(Arc<File>),
+}
+
+impl FileBody {
+    /// The open file.
+    pub fn file(&self) -> &File {
+        match self {
+            Self::Hot(live) | Self::Live(live) => &live.file,
+            Self::Object(file) => file,
+        }
+    }
+
+    /// Whether the bytes are still those that were promised in the head.
+    pub fn is_unchanged(&self) -> bool {
+        match self {
+            Self::Hot(live) | Self::Live(live) => live.is_unchanged(),
+            Self::Object(_) => true,
+        }
+    }
+}

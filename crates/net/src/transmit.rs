@@ -1,0 +1,170 @@
+//! Moving a response onto a socket.
+//!
+//! Head and small body go out in one write; larger bodies by sendfile behind a head sent with
+//! `MSG_MORE`, so both share a segment. The last bytes of a live file are held back until the file
+//! has been looked at again: a body whose file changed underneath is cut, never completed. It must
+//! never send more than [`TURN_BYTES`] for one client without letting the others have a turn.
+
+use std::{io, os::unix::fs::FileExt};
+
+use overspill_http1::range::ByteRange;
+use rustix::net::SendFlags;
+use thiserror::Error;
+use tokio::{io::Interest, net::TcpStream};
+
+use crate::{flows::Flow, service::FileBody, sweeper::Activity};
+
+/// Why a body ended early.
+#[derive(Debug, Error)]
+pub(crate) enum TransmitError {
+    /// The file changed while it was sent.
+    #[error("the file changed while it was being sent")]
+    Changed,
+    /// The client went away, or its connection broke.
+    #[error("the client's connection failed")]
+    Client(#[source] io::Error),
+    /// The file could not be read.
+    #[error("the file could not be read")]
+    File(#[source] io::Error),
+}
+
+/// Most bytes handed to the kernel in one call.
+const CHUNK_BYTES: u64 = 512 << 10;
+/// Most bytes sent for one client before the other tasks of the core get a turn.
+const TURN_BYTES: u64 = 2 << 20;
+/// Bytes of a live file that are held back until it has been looked at again.
+const HELD_BACK_BYTES: u64 = 64 << 10;
+/// Buffer for bodies that are copied.
+const COPY_BYTES: u64 = 128 << 10;
+
+/// Sends all of `bytes`.
+pub(crate) async fn send_all(
+    stream: &TcpStream,
+    mut bytes: &[u8],
+    flags: SendFlags,
+    activity: &Activity,
+) -> Result<(), TransmitError> {
+    while !bytes.is_empty() {
+        let sent = write_ready(stream, || send_once(stream, bytes, flags)).await?;
+        activity.progressed();
+        bytes = &bytes[sent..];
+    }
+    Ok(())
+}
+
+/// Sends `head` and then `range` of the file.
+pub(crate) async fn send_file(
+    stream: &TcpStream,
+    head: &[u8],
+    body: &FileBody,
+    range: ByteRange,
+    flow: &Flow,
+    activity: &Activity,
+) -> Result<(), TransmitError> {
+    send_all(
+        stream,
+        head,
+        SendFlags::MORE | SendFlags::NOSIGNAL,
+        activity,
+    )
+    .await?;
+    let sink = Sink {
+        stream,
+        body,
+        flow,
+        activity,
+    };
+    match body {
+        FileBody::Object(_) => sink.by_reference(range).await,
+        FileBody::Hot(_) => sink.by_copy(range).await,
+        FileBody::Live(_) => {
+            let held_back = range.end - range.len().min(HELD_BACK_BYTES);
+            if let Some(first) = ByteRange::new(range.start, held_back) {
+                sink.by_reference(first).await?;
+            }
+            match ByteRange::new(held_back, range.end) {
+                Some(last) => sink.by_copy(last).await,
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+struct Sink<'a> {
+    stream: &'a TcpStream,
+    body: &'a FileBody,
+    flow: &'a Flow,
+    activity: &'a Activity,
+}
+
+impl Sink<'_> {
+    /// Lets the kernel take the pages themselves.
+    async fn by_reference(&self, range: ByteRange) -> Result<(), TransmitError> {
+        let file = self.body.file();
+        let mut offset = range.start;
+        let mut turn_ends = offset + TURN_BYTES;
+        while offset < range.end {
+            let wanted = (range.end - offset).min(CHUNK_BYTES) as usize;
+            let sent = write_ready(self.stream, || {
+                let mut at = offset;
+                rustix::fs::sendfile(self.stream, file, Some(&mut at), wanted).map_err(Into::into)
+            })
+            .await?;
+            if sent == 0 {
+                return Err(TransmitError::Changed);
+            }
+            self.sent(sent as u64);
+            offset += sent as u64;
+            if offset >= turn_ends {
+                turn_ends = offset + TURN_BYTES;
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies through memory, looking at the file again before the last buffer goes out.
+    async fn by_copy(&self, range: ByteRange) -> Result<(), TransmitError> {
+        let mut buffer = vec![0; range.len().min(COPY_BYTES) as usize];
+        let mut offset = range.start;
+        while offset < range.end {
+            let wanted = (range.end - offset).min(COPY_BYTES) as usize;
+            let part = &mut buffer[..wanted];
+            self.body
+                .file()
+                .read_exact_at(part, offset)
+                .map_err(|error| match error.kind() {
+                    io::ErrorKind::UnexpectedEof => TransmitError::Changed,
+                    _ => TransmitError::File(error),
+                })?;
+            offset += wanted as u64;
+            if offset == range.end && !self.body.is_unchanged() {
+                return Err(TransmitError::Changed);
+            }
+            send_all(self.stream, part, SendFlags::NOSIGNAL, self.activity).await?;
+            self.flow.sent(wanted as u64);
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    fn sent(&self, bytes: u64) {
+        self.flow.sent(bytes);
+        self.activity.progressed();
+    }
+}
+
+fn send_once(stream: &TcpStream, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
+    rustix::net::send(stream, bytes, flags).map_err(Into::into)
+}
+
+/// Runs a non-blocking write when the socket can take it.
+async fn write_ready(
+    stream: &TcpStream,
+    write: impl FnMut() -> io::Result<usize>,
+) -> Result<usize, TransmitError> {
+    stream
+        .async_io(Interest::WRITABLE, write)
+        .await
+        .map_err(TransmitError::Client)
+}

@@ -1,0 +1,28 @@
+//! What server and mirror share: answering a request over a catalog.
+//!
+//! [`NodeService`] is the life of a request: look the path up, decide who serves, reply. What differs
+//! between a server and a mirror stands behind [`Role`]. This crate must never know which of the two
+//! it is running in.
+
+mod cache;
+mod file;
+mod identity;
+mod listing;
+mod mime;
+mod over_hyper;
+mod process;
+mod query;
+mod reply;
+mod role;
+mod routes;
+mod service;
+
+pub use self::{
+    file::{FileVersion, FoundFile},
+    identity::{Meter, NodeIdentity},
+    process::{raise_open_files, resident_bytes},
+    query::TreeQuery,
+    role::{Ask, Found, Role, Route},
+    routes::common_routes,
+    service::NodeService,
+};

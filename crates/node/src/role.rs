@@ -1,0 +1,91 @@
+//! The seam between answering requests and being a server or a mirror.
+//!
+//! Every call is on the path of a request: an implementation must never block on the network, and on
+//! the disk only to open a file.
+
+use std::sync::Arc;
+
+use overspill_core::{
+    catalog::{Catalog, Revision},
+    dispatch::Ticket,
+    fleet::MemberId,
+    path::CatalogPath,
+    root::Root,
+};
+use overspill_wire::status::FleetStatus;
+
+use crate::file::FoundFile;
+
+/// What a node is: where its bytes come from and who else may serve them.
+pub trait Role: Send + Sync + 'static {
+    /// The catalog as it is now.
+    fn catalog(&self) -> Arc<Catalog>;
+
+    /// What is at `path`.
+    fn find(&self, path: &CatalogPath) -> Found;
+
+    /// Who is to serve this body; a mirror always says itself.
+    fn route(&self, ask: &Ask<'_>) -> Route;
+
+    /// A client came back because this member failed it.
+    fn returned_from(&self, member: &MemberId);
+
+    /// A client arrived with a ticket. `None` if the ticket means nothing here.
+    fn arrived(&self, ticket: &[u8]) -> Option<Ticket>;
+
+    /// Where a client is sent that cannot be served here: scheme, authority and the name to avoid.
+    /// `None` on a server, which is the last resort itself.
+    fn send_back(&self) -> Option<(String, MemberId)>;
+
+    /// The node and its fleet in figures.
+    fn status(&self) -> FleetStatus;
+
+    /// Whether this node can serve everything there is.
+    fn is_ready(&self) -> bool;
+}
+
+/// What is at a path.
+#[derive(Debug)]
+pub enum Found {
+    /// Nothing.
+    Absent,
+    /// The catalog has it, but the bytes are not on this node.
+    Elsewhere,
+    /// A file.
+    File(FoundFile),
+    /// A folder.
+    Folder,
+    /// It is there and cannot be read; already logged.
+    Unreadable,
+}
+
+/// A body that someone has to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The batch that last changed the entry.
+    pub revision: Revision,
+    /// The content.
+    pub root: Root,
+    /// Bytes of the body.
+    pub bytes: u64,
+    /// Members that failed this client.
+    pub avoid: &'a [MemberId],
+    /// The `Host` the client asked, so that a mirror can send it back to the same name.
+    pub host: &'a [u8],
+}
+
+/// Who is to serve.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Route {
+    /// This node.
+    Here,
+    /// Another.
+    Redirect {
+        /// The member.
+        member: MemberId,
+        /// Its scheme and authority.
+        url: String,
+        /// The sealed ticket.
+        ticket: String,
+    },
+}

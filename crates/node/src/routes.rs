@@ -1,0 +1,54 @@
+//! Everything under `/-/` that both roles answer, and the way into the router.
+//!
+//! The router runs on hyper and belongs to the control plane. It must never serve a path of the
+//! tree; that is `over_hyper`, which asks the same code as the fast path.
+
+use std::{io, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use overspill_net::RouterFuture;
+use overspill_wire::paths;
+use tower::ServiceExt;
+
+use crate::role::Role;
+
+/// Health, readiness and status of any node.
+pub fn common_routes<R: Role>(role: Arc<R>) -> Router {
+    Router::new()
+        .route(paths::HEALTH, get(|| async { "ok\n" }))
+        .route(paths::READY, get(ready::<R>))
+        .route(paths::FLEET, get(status::<R>))
+        .with_state(role)
+}
+
+/// Runs one request through the router.
+pub(crate) fn route(router: Router, request: http::Request<Incoming>) -> RouterFuture {
+    Box::pin(async move {
+        // The router's error type is `Infallible`: it turns everything into a response itself.
+        let response: Response = match router.oneshot(request.map(axum::body::Body::new)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        response.map(|body| body.map_err(io::Error::other).boxed_unsync())
+    })
+}
+
+async fn ready<R: Role>(State(role): State<Arc<R>>) -> Response {
+    if role.is_ready() {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+    }
+}
+
+async fn status<R: Role>(State(role): State<Arc<R>>) -> Response {
+    Json(role.status()).into_response()
+}

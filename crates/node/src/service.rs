@@ -1,0 +1,338 @@
+//! The life of a request: look up, dispatch, reply.
+//!
+//! One [`NodeService`] per core. The usual request, a small hot file without a query, is one cache
+//! look-up and one write; everything else takes the long way through the same functions. It must
+//! never answer from the catalog alone for bytes: a file is opened and recognised first.
+
+use std::{
+    cell::RefCell, net::SocketAddr, os::unix::fs::FileExt, rc::Rc, sync::Arc, time::Instant,
+};
+
+use axum::Router;
+use bytes::Bytes;
+use overspill_core::path::{CatalogPath, UrlForm};
+use overspill_http1::{
+    range::ByteRange,
+    request::{Method, Request},
+    response::{Plan, Representation, plan},
+    status::Status,
+};
+use overspill_net::{Answer, Body, FileBody, FlowTable, Now, RouterFuture, Service};
+use overspill_wire::paths::{AVOID, PREFIX, TICKET};
+
+use crate::{
+    cache::{MAX_BODY_BYTES, Ready, ReadyCache, Source},
+    file::FoundFile,
+    listing, over_hyper,
+    query::{TreeQuery, Whence},
+    reply::{Context, reply},
+    role::{Ask, Found, Role, Route},
+    routes,
+};
+
+/// Answers the requests of one core.
+pub struct NodeService<R> {
+    role: Arc<R>,
+    router: Router,
+    flows: Arc<FlowTable>,
+    core: usize,
+    cache: RefCell<ReadyCache>,
+}
+
+impl<R: Role> NodeService<R> {
+    /// A service for the core numbered `core`; `router` answers everything under `/-/`.
+    pub fn new(role: Arc<R>, router: Router, flows: Arc<FlowTable>, core: usize) -> Self {
+        Self {
+            role,
+            router,
+            flows,
+            core,
+            cache: RefCell::new(ReadyCache::new()),
+        }
+    }
+
+    /// Answers a request for a path of the tree, with the query that came with it.
+    pub(crate) fn answer_tree(
+        &self,
+        request: &Request<'_>,
+        now: &Now,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        match request.method {
+            Method::Get | Method::Head => {}
+            Method::Options => return Context::new(request, now, out).options(),
+            Method::Other => {
+                let detail = "files are read with GET and HEAD";
+                return Context::new(request, now, out).error(Status::MethodNotAllowed, detail);
+            }
+        }
+        match request.query() {
+            None => self.answer_path(request, &TreeQuery::default(), now, out),
+            Some(query) => match TreeQuery::parse(query) {
+                Ok(query) => self.answer_path(request, &query, now, out),
+                Err(error) => {
+                    Context::new(request, now, out).error(Status::BadRequest, &error.to_string())
+                }
+            },
+        }
+    }
+
+    fn answer_path(
+        &self,
+        request: &Request<'_>,
+        query: &TreeQuery,
+        now: &Now,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        let instant = Instant::now();
+        let fresh = self.cache.borrow().fresh(request.path(), instant);
+        if let Some(ready) = fresh {
+            return self.answer_file(&ready, request, query, now, out);
+        }
+        let url = match CatalogPath::from_url(request.path()) {
+            Ok(url) => url,
+            Err(error) => {
+                let detail = error.to_string();
+                return Context::new(request, now, out).error(Status::BadRequest, &detail);
+            }
+        };
+        match (self.role.find(&url.path), url.form) {
+            (Found::File(file), UrlForm::File) => {
+                let ready = self.make_ready(request.path(), url.path, file, now, instant);
+                self.answer_file(&ready, request, query, now, out)
+            }
+            (Found::Folder, form) => self.answer_folder(request, query, &url.path, form, now, out),
+            (Found::Elsewhere, UrlForm::File) => self.answer_elsewhere(request, query, now, out),
+            (Found::Unreadable, _) => {
+                let detail = "the file is there but cannot be read; its owner has been told";
+                Context::new(request, now, out).error(Status::Forbidden, detail)
+            }
+            (Found::Absent | Found::File(_) | Found::Elsewhere, _) => {
+                Context::new(request, now, out).error(Status::NotFound, "there is no such file")
+            }
+        }
+    }
+
+    /// Prepares a found file, keeping what the cache already has of the same version.
+    fn make_ready(
+        &self,
+        key: &[u8],
+        path: CatalogPath,
+        file: FoundFile,
+        now: &Now,
+        instant: Instant,
+    ) -> Rc<Ready> {
+        let mut cache = self.cache.borrow_mut();
+        if let Some(known) = cache
+            .stale(key)
+            .filter(|known| known.version == file.version)
+        {
+            cache.keep(key, &known, instant);
+            return known;
+        }
+        let lines = file.version.field_lines(&path, now.unix);
+        let source = load(&file);
+        let keep = lines.settled && !matches!(file.body, FileBody::Hot(_));
+        let ready = Rc::new(Ready {
+            path,
+            version: file.version,
+            lines,
+            source,
+        });
+        if keep {
+            cache.keep(key, &ready, instant);
+        }
+        ready
+    }
+
+    fn answer_file(
+        &self,
+        ready: &Ready,
+        request: &Request<'_>,
+        query: &TreeQuery,
+        now: &Now,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        let version = &ready.version;
+        let representation = Representation {
+            length: version.size,
+            validators: version.validators(),
+        };
+        let plan = plan(request, &representation, now.unix);
+        if let Some(location) = self.redirect(ready, request, query, plan) {
+            let (location, member) = location;
+            return Context::new(request, now, out).redirect(&location, Some(&member));
+        }
+        self.note_ticket(query);
+        let range = Context::new(request, now, out).file_head(plan, version.size, &ready.lines);
+        let Some(range) = range else {
+            return reply(Body::Empty, request.keep_alive);
+        };
+        let body = match &ready.source {
+            Source::Memory(bytes) => memory_body(bytes, range, out),
+            Source::File(file) => Body::File {
+                file: file.clone(),
+                range,
+            },
+        };
+        reply(body, request.keep_alive)
+    }
+
+    /// Where this body should come from instead, if from elsewhere; with the member's name.
+    fn redirect(
+        &self,
+        ready: &Ready,
+        request: &Request<'_>,
+        query: &TreeQuery,
+        plan: Plan,
+    ) -> Option<(String, String)> {
+        if let Some(failed) = query.avoid.last() {
+            self.role.returned_from(failed);
+        }
+        let bytes = match plan {
+            Plan::Full => ready.version.size,
+            Plan::Partial(range) => range.len(),
+            _ => return None,
+        };
+        let (content, revision) = ready.version.content?;
+        if request.method != Method::Get || query.whence == Whence::Here {
+            return None;
+        }
+        let (root, avoid, host) = (content.root, &query.avoid[..], request.host);
+        match self.role.route(&Ask {
+            revision,
+            root,
+            bytes,
+            avoid,
+            host,
+        }) {
+            Route::Here => None,
+            Route::Redirect {
+                member,
+                url,
+                ticket,
+            } => {
+                let path = ready.path.to_url();
+                let avoid = avoid_parameter(query, None);
+                let location = format!("{url}{path}?{TICKET}={ticket}{avoid}");
+                Some((location, member.to_string()))
+            }
+        }
+    }
+
+    fn note_ticket(&self, query: &TreeQuery) {
+        if let Some(ticket) = &query.ticket {
+            self.role.arrived(ticket);
+        }
+    }
+
+    /// The catalog knows the file and its bytes are not here: back to whoever sent the client.
+    fn answer_elsewhere(
+        &self,
+        request: &Request<'_>,
+        query: &TreeQuery,
+        now: &Now,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        let context = Context::new(request, now, out);
+        let Some((server, me)) = self.role.send_back() else {
+            let detail = "the file is not on this node and its server is away; try again later";
+            return context.error(Status::ServiceUnavailable, detail);
+        };
+        let ticket = query
+            .ticket
+            .as_ref()
+            .and_then(|ticket| self.role.arrived(ticket));
+        let origin = ticket.map_or(server, |ticket| ticket.origin);
+        let path = String::from_utf8_lossy(request.path());
+        let avoid = avoid_parameter(query, Some(me.as_str()));
+        context.redirect(&format!("{origin}{path}?{}", &avoid[1..]), None)
+    }
+
+    fn answer_folder(
+        &self,
+        request: &Request<'_>,
+        query: &TreeQuery,
+        folder: &CatalogPath,
+        form: UrlForm,
+        now: &Now,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        let context = Context::new(request, now, out);
+        if form == UrlForm::File {
+            let suffix = request
+                .query()
+                .map(|query| format!("?{}", String::from_utf8_lossy(query)));
+            let location = format!("{}/{}", folder.to_url(), suffix.unwrap_or_default());
+            return context.redirect(&location, None);
+        }
+        let catalog = self.role.catalog();
+        let document = listing::document(&catalog, folder, query, &request.fields.accept);
+        let extra: &[(&str, &str)] = &[("Content-Security-Policy", listing::POLICY)];
+        context.document(document.content_type, extra, document.body)
+    }
+}
+
+impl<R: Role> Service for NodeService<R> {
+    async fn answer(
+        &self,
+        request: &Request<'_>,
+        _client: SocketAddr,
+        now: Now,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        let path = request.path();
+        if path.starts_with(PREFIX.as_bytes()) {
+            return Answer::HandOver;
+        }
+        self.answer_tree(request, &now, out)
+    }
+
+    fn route(&self, request: http::Request<hyper::body::Incoming>) -> RouterFuture {
+        if request.uri().path().starts_with(PREFIX) {
+            return routes::route(self.router.clone(), request);
+        }
+        let response = over_hyper::answer(self, &request, &self.flows.shard(self.core));
+        Box::pin(std::future::ready(response))
+    }
+}
+
+/// The bytes of a small file at rest; otherwise the file itself.
+fn load(file: &FoundFile) -> Source {
+    let size = file.version.size;
+    if size > MAX_BODY_BYTES || matches!(file.body, FileBody::Hot(_)) {
+        return Source::File(file.body.clone());
+    }
+    let mut bytes = vec![0; size as usize];
+    match file.body.file().read_exact_at(&mut bytes, 0) {
+        Ok(()) if file.body.is_unchanged() => Source::Memory(Bytes::from(bytes)),
+        // Let the sending side meet the error and cut the connection.
+        _ => Source::File(file.body.clone()),
+    }
+}
+
+/// Puts a small range behind the head in `out`, or names the shared bytes.
+fn memory_body(bytes: &Bytes, range: ByteRange, out: &mut Vec<u8>) -> Body {
+    const MAX_COPIED_BYTES: u64 = 16 << 10;
+    let part = range.start as usize..range.end as usize;
+    if range.len() > MAX_COPIED_BYTES {
+        return Body::Bytes(bytes.slice(part));
+    }
+    out.extend_from_slice(&bytes[part]);
+    Body::Written(range.len())
+}
+
+/// `&avoid=a,b` for the members this client has already met in vain, and `also`.
+fn avoid_parameter(query: &TreeQuery, also: Option<&str>) -> String {
+    let names: Vec<&str> = query
+        .avoid
+        .iter()
+        .map(|member| member.as_str())
+        .chain(also)
+        .collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("&{AVOID}={}", names.join(","))
+    }
+}

@@ -1,0 +1,12 @@
+//! The control plane: joining, event streams, reports.
+//!
+//! Everything here but the first step of joining must carry a proof. It must never tell a stranger
+//! more than that it is a stranger, and never accept the same message twice.
+
+mod routes;
+mod sessions;
+
+pub(crate) use self::{
+    routes::{Control, control_routes},
+    sessions::Sessions,
+};

@@ -1,0 +1,288 @@
+//! Who has proved to know the token, and which of their messages have been seen.
+//!
+//! Both tables are bounded and hold nothing that survives a restart; members simply join again.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use overspill_core::{
+    fleet::MemberId,
+    secret::{FleetToken, Key},
+};
+use overspill_wire::{
+    auth::{Proof, SessionId},
+    fleet::{HelloReply, HelloRequest, JoinRequest, server_proof, session_key},
+};
+use thiserror::Error;
+
+/// Pending hellos and open sessions.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    token: FleetToken,
+    hellos: HashMap<String, PendingHello>,
+    open: HashMap<SessionId, Session>,
+}
+
+#[derive(Debug)]
+struct PendingHello {
+    mirror_nonce: String,
+    member: String,
+    at: Instant,
+}
+
+#[derive(Debug)]
+struct Session {
+    member: MemberId,
+    key: Key,
+    seen: ReplayWindow,
+}
+
+/// Which sequence numbers have been used. Messages may overtake each other by a little.
+#[derive(Clone, Copy, Debug, Default)]
+struct ReplayWindow {
+    highest: u64,
+    /// Bit `i` is set if `highest - i` has been seen.
+    seen: u64,
+}
+
+/// Why a message is not accepted.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub(crate) enum AuthError {
+    /// The session is not known, perhaps since the server restarted: join again.
+    #[error("no such session; join again")]
+    NoSession,
+    /// The signature is wrong.
+    #[error("the message is not signed by its session")]
+    Unsigned,
+    /// Seen before.
+    #[error("the message was seen before")]
+    Replayed,
+    /// The hello has expired or never was.
+    #[error("no such hello; begin again")]
+    NoHello,
+    /// The other side does not know the token.
+    #[error("the fleet token is wrong; take it from the join command that the server printed")]
+    WrongToken,
+    /// Too many at once.
+    #[error("too many nodes are joining; try again later")]
+    Crowded,
+}
+
+/// How long a hello waits for its join.
+const HELLO_TTL: Duration = Duration::from_secs(30);
+/// Most hellos waiting at once.
+const MAX_HELLOS: usize = 1024;
+/// Nonces are 32 bytes in hexadecimal.
+const NONCE_CHARS: usize = 64;
+
+impl Sessions {
+    pub(crate) fn new(token: FleetToken) -> Self {
+        Self {
+            token,
+            hellos: HashMap::new(),
+            open: HashMap::new(),
+        }
+    }
+
+    /// The first step: remember both nonces, prove that we know the token.
+    pub(crate) fn hello(
+        &mut self,
+        now: Instant,
+        hello: HelloRequest,
+        nonce: String,
+    ) -> Result<HelloReply, AuthError> {
+        self.hellos
+            .retain(|_, pending| now.saturating_duration_since(pending.at) < HELLO_TTL);
+        if self.hellos.len() >= MAX_HELLOS || hello.nonce.len() != NONCE_CHARS {
+            return Err(AuthError::Crowded);
+        }
+        let proof = server_proof(&self.token, &hello.nonce, &nonce, &hello.member);
+        let pending = PendingHello {
+            mirror_nonce: hello.nonce,
+            member: hello.member,
+            at: now,
+        };
+        self.hellos.insert(nonce.clone(), pending);
+        Ok(HelloReply {
+            protocol: overspill_wire::PROTOCOL,
+            nonce,
+            proof: proof.to_string(),
+        })
+    }
+
+    /// The second step: the mirror's proof. Opens a session and closes the member's former ones.
+    pub(crate) fn join(
+        &mut self,
+        join: &JoinRequest,
+        member: &MemberId,
+        session: SessionId,
+    ) -> Result<(), AuthError> {
+        let pending = self.hellos.remove(&join.nonce).ok_or(AuthError::NoHello)?;
+        let proof = join.proof.parse().map_err(|_| AuthError::WrongToken)?;
+        if pending.member != join.member || join.proof(&self.token, &pending.mirror_nonce) != proof
+        {
+            return Err(AuthError::WrongToken);
+        }
+        let key = session_key(&self.token, &pending.mirror_nonce, &join.nonce);
+        self.open.retain(|_, session| session.member != *member);
+        let seen = ReplayWindow::default();
+        self.open.insert(
+            session,
+            Session {
+                member: member.clone(),
+                key,
+                seen,
+            },
+        );
+        Ok(())
+    }
+
+    /// Checks a proof over a request; says whose it is and the session's key.
+    pub(crate) fn verify(
+        &mut self,
+        proof: &Proof,
+        method: &str,
+        path: &str,
+        body: &[u8],
+    ) -> Result<(MemberId, Key), AuthError> {
+        let session = self
+            .open
+            .get_mut(&proof.session)
+            .ok_or(AuthError::NoSession)?;
+        if !proof.verifies(&session.key, method, path, body) {
+            return Err(AuthError::Unsigned);
+        }
+        if !session.seen.admit(proof.seq) {
+            return Err(AuthError::Replayed);
+        }
+        Ok((session.member.clone(), session.key.clone()))
+    }
+
+    /// Whether the session is its member's current one.
+    pub(crate) fn is_open(&self, session: SessionId) -> bool {
+        self.open.contains_key(&session)
+    }
+}
+
+impl ReplayWindow {
+    const WIDTH: u64 = 64;
+
+    /// Admits a number once, unless it is too old to know.
+    fn admit(&mut self, seq: u64) -> bool {
+        if seq > self.highest {
+            let ahead = seq - self.highest;
+            self.seen = if ahead < Self::WIDTH {
+                self.seen << ahead | 1
+            } else {
+                1
+            };
+            self.highest = seq;
+            return true;
+        }
+        let behind = self.highest - seq;
+        if seq == 0 || behind >= Self::WIDTH || self.seen & 1 << behind != 0 {
+            return false;
+        }
+        self.seen |= 1 << behind;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nonce(digit: char) -> String {
+        digit.to_string().repeat(NONCE_CHARS)
+    }
+
+    fn hello() -> HelloRequest {
+        HelloRequest {
+            protocol: 1,
+            member: "m-1".into(),
+            nonce: nonce('a'),
+        }
+    }
+
+    fn joined(ours: &FleetToken, theirs: &FleetToken) -> (Sessions, Result<(), AuthError>) {
+        let mut sessions = Sessions::new(ours.clone());
+        sessions.hello(Instant::now(), hello(), nonce('b')).unwrap();
+        let mut join = JoinRequest {
+            nonce: nonce('b'),
+            member: "m-1".into(),
+            url: String::new(),
+            port: 1,
+            epoch: 1,
+            version: String::new(),
+            proof: String::new(),
+        };
+        join.proof = join.proof(theirs, &nonce('a')).to_string();
+        let result = sessions.join(&join, &"m-1".parse().unwrap(), SessionId(5));
+        (sessions, result)
+    }
+
+    #[test]
+    fn only_who_knows_the_token_gets_a_session() {
+        let (ours, other) = (
+            FleetToken::from_random([1; 32]),
+            FleetToken::from_random([2; 32]),
+        );
+        assert_eq!(joined(&ours, &ours).1, Ok(()));
+        assert_eq!(joined(&ours, &other).1, Err(AuthError::WrongToken));
+    }
+
+    #[test]
+    fn a_signed_message_is_accepted_once() {
+        let token = FleetToken::from_random([1; 32]);
+        let (mut sessions, _) = joined(&token, &token);
+        let key = session_key(&token, &nonce('a'), &nonce('b'));
+        let sign = |seq| Proof::sign(&key, SessionId(5), seq, "POST", "/x", b"body");
+        let mut verify = |proof: &Proof, body: &[u8]| {
+            sessions
+                .verify(proof, "POST", "/x", body)
+                .map(|(member, _)| member.to_string())
+        };
+        assert_eq!(verify(&sign(1), b"body"), Ok("m-1".to_owned()));
+        assert_eq!(verify(&sign(1), b"body"), Err(AuthError::Replayed));
+        assert_eq!(verify(&sign(3), b"body"), Ok("m-1".to_owned()));
+        assert_eq!(
+            verify(&sign(2), b"body"),
+            Ok("m-1".to_owned()),
+            "overtaken by a little"
+        );
+        assert_eq!(verify(&sign(2), b"body"), Err(AuthError::Replayed));
+        assert_eq!(verify(&sign(4), b"forged"), Err(AuthError::Unsigned));
+        let stranger = Proof {
+            session: SessionId(6),
+            ..sign(9)
+        };
+        assert_eq!(verify(&stranger, b"body"), Err(AuthError::NoSession));
+    }
+
+    #[test]
+    fn the_window_forgets_nothing_it_could_be_asked() {
+        let mut window = ReplayWindow::default();
+        assert!(!window.admit(0));
+        for seq in [1, 100, 37, 99, 40] {
+            assert!(window.admit(seq), "{seq}");
+            assert!(!window.admit(seq), "{seq} again");
+        }
+        assert!(!window.admit(36), "too old to know");
+        assert!(window.admit(1000));
+        assert!(!window.admit(100));
+    }
+
+    #[test]
+    fn hellos_are_bounded_and_expire() {
+        let now = Instant::now();
+        let mut sessions = Sessions::new(FleetToken::from_random([1; 32]));
+        for at in 0..MAX_HELLOS {
+            sessions.hello(now, hello(), format!("{at}")).unwrap();
+        }
+        let crowded = sessions.hello(now, hello(), "x".into());
+        assert_eq!(crowded.unwrap_err(), AuthError::Crowded);
+        assert!(sessions.hello(now + HELLO_TTL, hello(), "x".into()).is_ok());
+    }
+}

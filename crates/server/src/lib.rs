@@ -1,0 +1,20 @@
+//! The server: publishes a tree, runs the fleet, dispatches.
+//!
+//! Three parts that meet only in shared snapshots: [`publish`] turns the live tree into a catalog,
+//! [`control`] runs the fleet of mirrors, and [`role`] answers requests over both. It must never
+//! write to the published tree.
+
+mod control;
+mod dispatcher;
+mod feed;
+mod publish;
+mod role;
+mod run;
+mod token;
+
+pub use self::{
+    dispatcher::Offload,
+    publish::Loss,
+    run::{Config, Running, StartError, start},
+    token::{TokenFileError, read_token},
+};

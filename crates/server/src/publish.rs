@@ -1,0 +1,144 @@
+//! Publishing: the live tree on one side, the catalog and its journal on the other.
+//!
+//! One thread owns the draft of the next revision. It learns of changes from inotify (hints) and from
+//! scans (the truth), has files hashed by low-priority workers once they are still, and publishes
+//! batches by swapping a snapshot. Readers never wait for it. It must never publish a root for bytes
+//! that were not hashed between two equal looks at the file.
+
+mod draft;
+mod hashing;
+mod publisher;
+mod settling;
+mod walk;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use overspill_core::{
+    catalog::{Catalog, InstanceId, Journal, Revision, Since},
+    path::CatalogPath,
+};
+use tokio::sync::watch;
+
+pub use self::publisher::Loss;
+pub(crate) use self::publisher::{PublishConfig, Publisher, random_instance};
+
+/// What has been published: the snapshot everyone reads, the journal, and the bell.
+#[derive(Debug)]
+pub(crate) struct Published {
+    catalog: arc_swap::ArcSwap<Catalog>,
+    journal: Mutex<Journal>,
+    revision: watch::Sender<Revision>,
+    scanned: AtomicBool,
+    problems: Mutex<BTreeMap<Subject, String>>,
+}
+
+/// What a problem is about; a later one about the same replaces it.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Subject {
+    /// The folder as a whole: a scan that lost too much.
+    Loss,
+    /// One path.
+    Path(CatalogPath),
+    /// inotify.
+    Watching,
+}
+
+/// Most problems remembered for the status page.
+const MAX_PROBLEMS: usize = 1000;
+
+impl Published {
+    pub(crate) fn new(instance: InstanceId) -> Self {
+        Self {
+            catalog: arc_swap::ArcSwap::from_pointee(Catalog::new(instance)),
+            journal: Mutex::new(Journal::default()),
+            revision: watch::Sender::new(Revision::ZERO),
+            scanned: AtomicBool::new(false),
+            problems: Mutex::default(),
+        }
+    }
+
+    /// The current snapshot.
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.load_full()
+    }
+
+    /// The changes after `revision` with the revision they lead to; `None` if out of reach.
+    pub(crate) fn since(
+        &self,
+        instance: InstanceId,
+        revision: Revision,
+    ) -> Option<(Revision, Vec<overspill_core::catalog::Change>)> {
+        if self.catalog.load().instance() != instance {
+            return None;
+        }
+        let journal = lock(&self.journal);
+        match journal.since(revision) {
+            Since::Changes(changes) => Some((journal.last(), changes)),
+            Since::OutOfReach => None,
+        }
+    }
+
+    /// Rings at each new revision.
+    pub(crate) fn revisions(&self) -> watch::Receiver<Revision> {
+        self.revision.subscribe()
+    }
+
+    /// Whether the tree has been seen whole since the start.
+    pub(crate) fn is_scanned(&self) -> bool {
+        self.scanned.load(Relaxed)
+    }
+
+    /// What needs a person's attention.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        lock(&self.problems).values().cloned().collect()
+    }
+
+    /// Starts over from a catalog read from the index.
+    fn restore(&self, catalog: Catalog) {
+        *lock(&self.journal) = Journal::starting_at(catalog.revision());
+        self.swap(catalog);
+    }
+
+    /// Publishes a batch: journal first, so whoever sees the new snapshot finds its changes.
+    fn publish(&self, catalog: Catalog, changes: Vec<overspill_core::catalog::Change>) {
+        lock(&self.journal).push(changes);
+        self.swap(catalog);
+    }
+
+    fn swap(&self, catalog: Catalog) {
+        let revision = catalog.revision();
+        self.catalog.store(Arc::new(catalog));
+        self.revision.send_replace(revision);
+    }
+
+    fn mark_scanned(&self) {
+        self.scanned.store(true, Relaxed);
+    }
+
+    /// Notes a problem, logging it the first time.
+    fn complain(&self, subject: Subject, text: String) {
+        let mut problems = lock(&self.problems);
+        if problems.get(&subject) != Some(&text) {
+            tracing::warn!(problem = %text);
+            if problems.len() < MAX_PROBLEMS || problems.contains_key(&subject) {
+                problems.insert(subject, text);
+            }
+        }
+    }
+
+    /// A problem is over.
+    fn settle(&self, subject: &Subject) {
+        lock(&self.problems).remove(subject);
+    }
+}
+
+/// Locks a mutex that is only held for operations on plain data.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,104 @@
+//! Which files wait to be hashed, and which may be hashed now.
+//!
+//! A file that changed a moment ago is probably still being written; hashing it would be work for
+//! nothing. It waits until it has been still. It must never keep more per waiting file than a path.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use overspill_core::{catalog::Entry, path::CatalogPath};
+
+/// How long a file must have been still before it is hashed.
+const STILL_FOR: Duration = Duration::from_secs(1);
+/// The same for a file whose writer has closed it or moved it into place: it is as good as done, and
+/// should the writer come back the file is only hashed again.
+const CLOSED_FOR: Duration = Duration::from_millis(100);
+
+/// What is known about a file's writer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Writer {
+    /// It has closed the file.
+    Done,
+    /// Nothing but the file's times.
+    Unknown,
+}
+
+/// Files on their way to the hashers.
+#[derive(Debug, Default)]
+pub(super) struct Settling {
+    waiting: HashMap<CatalogPath, Instant, foldhash::fast::RandomState>,
+    still: VecDeque<CatalogPath>,
+}
+
+impl Settling {
+    /// Enters a file that has to be hashed.
+    pub(super) fn enter(
+        &mut self,
+        path: &CatalogPath,
+        entry: &Entry,
+        writer: Writer,
+        now: Instant,
+    ) {
+        let wait = match writer {
+            Writer::Done => CLOSED_FOR,
+            Writer::Unknown => STILL_FOR.saturating_sub(age(entry)),
+        };
+        if wait.is_zero() {
+            self.still.push_back(path.clone());
+        } else {
+            self.waiting.insert(path.clone(), now + wait);
+        }
+    }
+
+    /// Enters a file that changed while it was hashed.
+    pub(super) fn again(&mut self, path: &CatalogPath, now: Instant) {
+        self.waiting.insert(path.clone(), now + STILL_FOR);
+    }
+
+    /// Moves on what has been still for long enough.
+    pub(super) fn tick(&mut self, now: Instant) {
+        let still = &mut self.still;
+        self.waiting.retain(|path, due| {
+            let wait = *due > now;
+            if !wait {
+                still.push_back(path.clone());
+            }
+            wait
+        });
+    }
+
+    /// The next file to hash.
+    pub(super) fn pop(&mut self) -> Option<CatalogPath> {
+        self.still.pop_front()
+    }
+
+    /// Puts a file back that no hasher could take.
+    pub(super) fn put_back(&mut self, path: CatalogPath) {
+        self.still.push_front(path);
+    }
+
+    /// When the next waiting file is due.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.waiting.values().min().copied()
+    }
+
+    /// How many files may be hashed now.
+    pub(super) fn ready(&self) -> usize {
+        self.still.len()
+    }
+
+}
+
+/// How long the file has been as it is, by its own times. A time in the future, as a server of files
+/// with another clock may give, counts as just now.
+fn age(entry: &Entry) -> Duration {
+    let changed_ns = entry
+        .stamp
+        .map_or(entry.mtime_ns, |stamp| stamp.ctime_ns.max(entry.mtime_ns));
+    let changed = UNIX_EPOCH + Duration::from_nanos(u64::try_from(changed_ns).unwrap_or(0));
+    SystemTime::now()
+        .duration_since(changed)
+        .unwrap_or_default()
+}

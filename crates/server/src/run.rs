@@ -1,0 +1,239 @@
+//! Putting a server together, and taking it apart again.
+//!
+//! The order matters: the port is taken before anything else is touched, files are served before the
+//! catalog is filled, and at the end the serving threads finish before the index is closed.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use overspill_core::{fleet::Input, policy::PolicyKind, secret::FleetToken, units::Rate};
+use overspill_net::{BindError, FlowTable, ServeLimits, Serving, bind};
+use overspill_node::{Meter, NodeIdentity, NodeService, Role, common_routes, raise_open_files};
+use overspill_store::{
+    index::IndexError,
+    tree::{Hidden, Tree, TreeError},
+};
+use overspill_wire::status::FleetStatus;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    control::{Control, Sessions, control_routes},
+    dispatcher::{Dispatcher, Offload},
+    publish::{Loss, PublishConfig, Published, Publisher, random_instance},
+    role::ServerRole,
+    token::{TokenFileError, token_of},
+};
+
+/// Everything a server needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The folder to publish.
+    pub tree: PathBuf,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Folder for the index and the token.
+    pub state: PathBuf,
+    /// Egress capacity, if the operator knows it.
+    pub capacity: Option<Rate>,
+    /// The rule that orders candidates.
+    pub policy: PolicyKind,
+    /// When requests are offloaded.
+    pub offload: Offload,
+    /// Whether dotfiles are published.
+    pub hidden: Hidden,
+    /// What to do about a scan that lost most of the tree.
+    pub loss: Loss,
+    /// How often the whole tree is looked at.
+    pub scan_every: Duration,
+    /// Serving threads.
+    pub cores: usize,
+    /// Caps and patience towards clients.
+    pub limits: ServeLimits,
+}
+
+/// Why a server could not start. All the operator's to mend.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The port.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The state folder.
+    #[error("cannot use the state folder {path}: {source}; give a writable one with --state")]
+    State {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A thread could not be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    /// The token.
+    #[error(transparent)]
+    Token(#[from] TokenFileError),
+    /// The tree.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+/// A running server.
+pub struct Running {
+    address: SocketAddr,
+    token: FleetToken,
+    role: Arc<ServerRole>,
+    serving: Serving,
+    publisher: Publisher,
+    shutdown: CancellationToken,
+    ticker: thread::JoinHandle<()>,
+}
+
+/// How often the fleet is told that time has passed.
+const TICK: Duration = Duration::from_millis(250);
+/// Length of an egress sample, in ticks.
+const SAMPLE_TICKS: u32 = 4;
+
+/// Starts a server; it serves when this returns.
+pub fn start(config: Config) -> Result<Running, StartError> {
+    let tree = Arc::new(Tree::open(&config.tree, config.hidden)?);
+    let bound = bind(config.listen, config.cores)?;
+    let address = bound.address();
+    raise_open_files();
+    let state_error = |source| StartError::State {
+        path: config.state.clone(),
+        source,
+    };
+    std::fs::create_dir_all(&config.state).map_err(state_error)?;
+    let token = token_of(&config.state)?;
+
+    let published = Arc::new(Published::new(random_instance()));
+    let publisher = Publisher::start(
+        Arc::clone(&tree),
+        Arc::clone(&published),
+        PublishConfig {
+            index: config.state.join("index.redb"),
+            scan_every: config.scan_every,
+            hashers: config.cores.div_ceil(2),
+            loss: config.loss,
+        },
+    )?;
+    let flows = Arc::new(FlowTable::new(config.cores));
+    let meter = Arc::new(Meter::new(
+        Arc::clone(&flows),
+        config.capacity,
+        Instant::now(),
+    ));
+    let seed = random_instance().0;
+    let dispatcher = Dispatcher::new(
+        &token,
+        Arc::clone(&meter),
+        config.policy,
+        config.offload,
+        seed,
+    );
+    let dispatcher = Arc::new(dispatcher);
+    let role = Arc::new(ServerRole {
+        tree,
+        published: Arc::clone(&published),
+        dispatcher: Arc::clone(&dispatcher),
+        meter,
+        identity: NodeIdentity {
+            role: "server",
+            name: "server".to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+            started: Instant::now(),
+        },
+    });
+    let control = Arc::new(Control {
+        sessions: Mutex::new(Sessions::new(token.clone())),
+        dispatcher,
+        published,
+    });
+    let router = common_routes(Arc::clone(&role)).merge(control_routes(control));
+    let shutdown = CancellationToken::new();
+    let (service_role, service_flows) = (Arc::clone(&role), Arc::clone(&flows));
+    let serving = bound.serve(config.limits, &flows, &shutdown, move |core| {
+        let (role, flows) = (Arc::clone(&service_role), Arc::clone(&service_flows));
+        NodeService::new(role, router.clone(), flows, core)
+    });
+    let serving = serving.map_err(StartError::Thread)?;
+    let ticker = start_ticker(&role, &shutdown).map_err(StartError::Thread)?;
+    Ok(Running {
+        address,
+        token,
+        role,
+        serving,
+        publisher,
+        shutdown,
+        ticker,
+    })
+}
+
+/// Tells the fleet and the meter that time passes.
+fn start_ticker(
+    role: &Arc<ServerRole>,
+    shutdown: &CancellationToken,
+) -> io::Result<thread::JoinHandle<()>> {
+    let (role, shutdown) = (Arc::clone(role), shutdown.clone());
+    thread::Builder::new()
+        .name("tick".to_owned())
+        .spawn(move || {
+            let mut ticks = 0_u32;
+            while !shutdown.is_cancelled() {
+                thread::park_timeout(TICK);
+                ticks = ticks.wrapping_add(1);
+                // A tick concerns everybody, so nobody can be unknown.
+                let _ = role.dispatcher.handle(&Input::Tick);
+                if ticks.is_multiple_of(SAMPLE_TICKS) {
+                    role.meter.sample(Instant::now());
+                }
+            }
+        })
+}
+
+impl Running {
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The fleet token, for the join command.
+    pub fn token(&self) -> &FleetToken {
+        &self.token
+    }
+
+    /// The server and its fleet in figures.
+    pub fn status(&self) -> FleetStatus {
+        self.role.status()
+    }
+
+    /// Whether the tree has been seen whole.
+    pub fn is_scanned(&self) -> bool {
+        self.role.is_ready()
+    }
+
+    /// Resolves when the server has to end by itself, because a serving thread died.
+    pub fn failed(&self) -> CancellationToken {
+        self.shutdown.clone()
+    }
+
+    /// Stops accepting, lets running responses finish for a while, and closes everything.
+    pub fn stop(self) {
+        self.shutdown.cancel();
+        self.ticker.thread().unpark();
+        self.serving.join();
+        self.publisher.stop();
+        // It only waits and adds; a panic there has been printed already.
+        let _ = self.ticker.join();
+    }
+}

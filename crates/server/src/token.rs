@@ -1,0 +1,113 @@
+//! The token file: made once, readable by its owner alone.
+//!
+//! It must never be overwritten, and never be used when others can read it without saying so.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use overspill_core::secret::{FleetToken, TokenError};
+use thiserror::Error;
+
+/// Why the token file is of no use. The operator's to mend.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TokenFileError {
+    /// It holds something else.
+    #[error("{path} holds no fleet token ({source}); remove the file to have a new one made")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: TokenError,
+    },
+    /// It cannot be read or made.
+    #[error("cannot read or make the token file {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system has no randomness to give.
+    #[error("the system's random source failed")]
+    NoRandomness,
+}
+
+/// Reads the token of a state folder, making it at the first start.
+pub(crate) fn token_of(state: &Path) -> Result<FleetToken, TokenFileError> {
+    let path = state.join("token");
+    match read_token(&path) {
+        Err(TokenFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            make(&path)
+        }
+        other => other,
+    }
+}
+
+/// Reads a token file.
+pub fn read_token(path: &Path) -> Result<FleetToken, TokenFileError> {
+    let io_error = |source| TokenFileError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let text = fs::read_to_string(path).map_err(io_error)?;
+    let mode = fs::metadata(path).map_err(io_error)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        tracing::warn!(path = %path.display(), "others can read the token file; chmod 600 it");
+    }
+    text.parse().map_err(|source| TokenFileError::Content {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn make(path: &Path) -> Result<FleetToken, TokenFileError> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| TokenFileError::NoRandomness)?;
+    let token = FleetToken::from_random(bytes);
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| writeln!(file, "{}", token.reveal()));
+    written.map_err(|source| TokenFileError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_made_once_and_only_for_its_owner() {
+        let state = tempfile::tempdir().unwrap();
+        let first = token_of(state.path()).unwrap();
+        assert_eq!(token_of(state.path()).unwrap(), first);
+        let mode = fs::metadata(state.path().join("token"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_spoilt_token_file_is_named_and_kept() {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join("token");
+        fs::write(&path, "hello").unwrap();
+        let error = token_of(state.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("remove the file to have a new one made"),
+            "{error}"
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), "hello");
+    }
+}

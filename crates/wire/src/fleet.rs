@@ -1,0 +1,420 @@
+//! Joining, reports and events between a mirror and its server.
+//!
+//! Joining is mutual: the mirror sends a nonce and asks; the server answers with its own nonce and a
+//! proof that it knows the token; only then does the mirror show that it knows it too. Neither side
+//! sends anything a stranger could use.
+
+use overspill_core::{
+    catalog::Revision,
+    dispatch::DispatchId,
+    fleet::{Condition, Held, Hello, Report},
+    load::{Bucket, LoadHistogram},
+    secret::{FleetToken, Key, Purpose, Tag},
+    units::Rate,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::WireError;
+
+/// `POST /-/fleet/hello`: a mirror wants to join.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct HelloRequest {
+    /// [`crate::PROTOCOL`] of the mirror.
+    pub protocol: u32,
+    /// The member's name.
+    pub member: String,
+    /// The mirror's nonce: 32 random bytes in hexadecimal.
+    pub nonce: String,
+}
+
+/// The server's answer: who it is, and proof that it knows the token.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct HelloReply {
+    /// [`crate::PROTOCOL`] of the server.
+    pub protocol: u32,
+    /// The server's nonce.
+    pub nonce: String,
+    /// `HMAC(join key, "server", mirror nonce, server nonce, member)`.
+    pub proof: String,
+}
+
+/// `POST /-/fleet/join`: the mirror proves itself and says where it is.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct JoinRequest {
+    /// The server's nonce, to find the pending hello.
+    pub nonce: String,
+    /// The member's name, as in the hello.
+    pub member: String,
+    /// The URL clients are to use; empty to let the server put the address it sees before `port`.
+    pub url: String,
+    /// The port the mirror listens on.
+    pub port: u16,
+    /// Start of the mirror's process.
+    pub epoch: u64,
+    /// Software version.
+    pub version: String,
+    /// [`JoinRequest::proof`] by the join key.
+    pub proof: String,
+}
+
+/// The server's answer to a proved join.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct JoinReply {
+    /// The session to sign with.
+    pub session: String,
+    /// The URL clients will be sent to.
+    pub url: String,
+}
+
+/// What the event stream carries, each as one SSE `data:` line of [`SignedEvent`].
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase", tag = "event")]
+pub enum Event {
+    /// The catalog is at this revision now.
+    Catalog {
+        /// The server's instance.
+        instance: String,
+        /// The revision.
+        revision: u64,
+    },
+    /// Nothing happened; the server is alive.
+    Ping,
+}
+
+/// An event with its number and the session's signature over both.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct SignedEvent {
+    /// Grows within the session.
+    pub seq: u64,
+    /// The event as JSON text: what is signed.
+    pub body: String,
+    /// `HMAC(session key, "event", seq, body)`.
+    pub tag: String,
+}
+
+/// `POST /-/fleet/report`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct ReportMessage {
+    /// See [`Report`]; the fields are its.
+    pub epoch: u64,
+    /// See [`Report`].
+    pub seq: u64,
+    /// See [`Report`].
+    pub condition: ConditionName,
+    /// `[bucket, flows, bytes]` of the non-empty buckets.
+    pub load: Vec<(usize, u64, u64)>,
+    /// See [`Report`].
+    pub egress_bytes_per_s: f64,
+    /// See [`Report`].
+    pub capacity_bytes_per_s: f64,
+    /// See [`Report`].
+    pub complete: u64,
+    /// See [`Report`].
+    pub catalog: u64,
+    /// Whether `held` adds to or replaces what was told before.
+    pub held_replaces: Replaces,
+    /// Roots in hexadecimal.
+    pub held: Vec<String>,
+    /// Dispatch ids.
+    pub acknowledged: Vec<u64>,
+    /// See [`Report`].
+    pub missing_objects: u64,
+    /// See [`Report`].
+    pub missing_bytes: u64,
+    /// See [`Report`].
+    pub flows_served: u64,
+    /// See [`Report`].
+    pub bytes_served: u64,
+}
+
+/// Whether a list of held roots adds or replaces.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Replaces {
+    /// Forget what was told before.
+    All,
+    /// Keep it.
+    Nothing,
+}
+
+/// [`Condition`] by name.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConditionName {
+    /// See [`Condition::DiskFull`].
+    DiskFull,
+    /// See [`Condition::Draining`].
+    Draining,
+    /// See [`Condition::Normal`].
+    Normal,
+}
+
+/// Most bytes of any control message body, either way.
+pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
+/// Most acknowledged dispatches in one report.
+pub const MAX_ACKNOWLEDGED: usize = 10_000;
+
+/// The server's side of the mutual proof.
+pub fn server_proof(
+    token: &FleetToken,
+    mirror_nonce: &str,
+    server_nonce: &str,
+    member: &str,
+) -> Tag {
+    let key = token.derive(Purpose::Join, b"");
+    key.sign(&[
+        b"server",
+        mirror_nonce.as_bytes(),
+        server_nonce.as_bytes(),
+        member.as_bytes(),
+    ])
+}
+
+/// The key both sides sign control messages with after a join.
+pub fn session_key(token: &FleetToken, mirror_nonce: &str, server_nonce: &str) -> Key {
+    token.derive(
+        Purpose::Control,
+        format!("{mirror_nonce}|{server_nonce}").as_bytes(),
+    )
+}
+
+impl JoinRequest {
+    /// The mirror's side of the mutual proof: over both nonces and everything it claims.
+    pub fn proof(&self, token: &FleetToken, mirror_nonce: &str) -> Tag {
+        let numbers = format!("{}|{}", self.port, self.epoch);
+        token.derive(Purpose::Join, b"").sign(&[
+            b"mirror",
+            mirror_nonce.as_bytes(),
+            self.nonce.as_bytes(),
+            self.member.as_bytes(),
+            self.url.as_bytes(),
+            self.version.as_bytes(),
+            numbers.as_bytes(),
+        ])
+    }
+
+    /// The request as the fleet takes it, with the URL clients are to use.
+    pub fn to_hello(&self, url: String) -> Result<Hello, WireError> {
+        Ok(Hello {
+            member: self
+                .member
+                .parse()
+                .map_err(|error| WireError::new("member", error))?,
+            url,
+            epoch: self.epoch,
+            version: self.version.chars().take(64).collect(),
+        })
+    }
+}
+
+impl SignedEvent {
+    /// Signs `event`.
+    pub fn sign(key: &Key, seq: u64, event: &Event) -> Self {
+        // An enum of strings and numbers always serializes.
+        let body = serde_json::to_string(event).unwrap_or_default();
+        let tag = key.sign(&[b"event", &seq.to_be_bytes(), body.as_bytes()]);
+        Self {
+            seq,
+            body,
+            tag: tag.to_string(),
+        }
+    }
+
+    /// Checks the signature and reads the event.
+    pub fn open(&self, key: &Key) -> Result<Event, WireError> {
+        let tag = self
+            .tag
+            .parse()
+            .map_err(|error| WireError::new("tag", error))?;
+        if !key.verify(
+            &[b"event", &self.seq.to_be_bytes(), self.body.as_bytes()],
+            &tag,
+        ) {
+            return Err(WireError::new(
+                "tag",
+                "the event is not signed by this session",
+            ));
+        }
+        serde_json::from_str(&self.body).map_err(|error| WireError::new("event", error))
+    }
+}
+
+impl From<&Report> for ReportMessage {
+    fn from(report: &Report) -> Self {
+        let (held_replaces, held) = match &report.held {
+            Held::Add(roots) => (Replaces::Nothing, roots),
+            Held::Replace(roots) => (Replaces::All, roots),
+        };
+        Self {
+            epoch: report.epoch,
+            seq: report.seq,
+            condition: report.condition.into(),
+            load: report
+                .load
+                .buckets()
+                .map(|(at, b)| (at, b.flows, b.bytes))
+                .collect(),
+            egress_bytes_per_s: report.egress_bytes_per_s,
+            capacity_bytes_per_s: report.capacity.bytes_per_s(),
+            complete: report.complete.0,
+            catalog: report.catalog.0,
+            held_replaces,
+            held: held.iter().map(ToString::to_string).collect(),
+            acknowledged: report.acknowledged.iter().map(|id| id.0).collect(),
+            missing_objects: report.missing_objects,
+            missing_bytes: report.missing_bytes,
+            flows_served: report.flows_served,
+            bytes_served: report.bytes_served,
+        }
+    }
+}
+
+impl ReportMessage {
+    /// Checks the message and turns it into a report.
+    pub fn into_report(self) -> Result<Report, WireError> {
+        if self.held.len() > Held::MAX_PER_REPORT || self.acknowledged.len() > MAX_ACKNOWLEDGED {
+            return Err(WireError::new(
+                "report",
+                "more roots or acknowledgements than allowed",
+            ));
+        }
+        let roots = self
+            .held
+            .iter()
+            .map(|root| root.parse())
+            .collect::<Result<_, _>>();
+        let roots = roots.map_err(|error| WireError::new("held", error))?;
+        let buckets = self
+            .load
+            .iter()
+            .map(|&(at, flows, bytes)| (at, Bucket { flows, bytes }));
+        Ok(Report {
+            epoch: self.epoch,
+            seq: self.seq,
+            condition: self.condition.into(),
+            load: LoadHistogram::from_buckets(buckets),
+            egress_bytes_per_s: self.egress_bytes_per_s.max(0.0),
+            capacity: Rate::from_bytes_per_s(self.capacity_bytes_per_s),
+            complete: Revision(self.complete),
+            catalog: Revision(self.catalog),
+            held: match self.held_replaces {
+                Replaces::All => Held::Replace(roots),
+                Replaces::Nothing => Held::Add(roots),
+            },
+            acknowledged: self.acknowledged.into_iter().map(DispatchId).collect(),
+            missing_objects: self.missing_objects,
+            missing_bytes: self.missing_bytes,
+            flows_served: self.flows_served,
+            bytes_served: self.bytes_served,
+        })
+    }
+}
+
+impl From<Condition> for ConditionName {
+    fn from(condition: Condition) -> Self {
+        match condition {
+            Condition::DiskFull => Self::DiskFull,
+            Condition::Draining => Self::Draining,
+            Condition::Normal => Self::Normal,
+        }
+    }
+}
+
+impl From<ConditionName> for Condition {
+    fn from(name: ConditionName) -> Self {
+        match name {
+            ConditionName::DiskFull => Self::DiskFull,
+            ConditionName::Draining => Self::Draining,
+            ConditionName::Normal => Self::Normal,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use overspill_core::root::Root;
+
+    use super::*;
+
+    #[test]
+    fn reports_survive_the_wire() {
+        let mut load = LoadHistogram::empty();
+        [1, 5000, 1 << 40]
+            .into_iter()
+            .for_each(|bytes| load.add(bytes));
+        let report = Report {
+            epoch: 3,
+            seq: 9,
+            condition: Condition::DiskFull,
+            load,
+            egress_bytes_per_s: 5.5,
+            capacity: Rate::from_bytes_per_s(77.0),
+            complete: Revision(8),
+            catalog: Revision(9),
+            held: Held::Replace(vec![Root([4; 32])]),
+            acknowledged: vec![DispatchId(1), DispatchId(2)],
+            missing_objects: 1,
+            missing_bytes: 2,
+            flows_served: 3,
+            bytes_served: 4,
+        };
+        let text = serde_json::to_string(&ReportMessage::from(&report)).unwrap();
+        let message: ReportMessage = serde_json::from_str(&text).unwrap();
+        assert_eq!(message.into_report(), Ok(report));
+    }
+
+    #[test]
+    fn events_are_believed_only_with_the_sessions_signature() {
+        let token = FleetToken::from_random([1; 32]);
+        let (ours, other) = (session_key(&token, "a", "b"), session_key(&token, "a", "c"));
+        let event = Event::Catalog {
+            instance: "1".into(),
+            revision: 4,
+        };
+        let signed = SignedEvent::sign(&ours, 2, &event);
+        assert_eq!(signed.open(&ours), Ok(event));
+        assert!(signed.open(&other).is_err());
+        assert!(
+            SignedEvent {
+                seq: 3,
+                ..signed.clone()
+            }
+            .open(&ours)
+            .is_err()
+        );
+        assert!(
+            SignedEvent {
+                body: r#"{"event":"ping"}"#.into(),
+                ..signed
+            }
+            .open(&ours)
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn the_two_sides_prove_different_things() {
+        let token = FleetToken::from_random([1; 32]);
+        let join = JoinRequest {
+            nonce: "s".into(),
+            member: "m-1".into(),
+            url: String::new(),
+            port: 1,
+            epoch: 2,
+            version: "v".into(),
+            proof: String::new(),
+        };
+        let proof = join.proof(&token, "m");
+        assert_ne!(proof, server_proof(&token, "m", "s", "m-1"));
+        assert_ne!(
+            proof,
+            JoinRequest {
+                port: 2,
+                ..join.clone()
+            }
+            .proof(&token, "m")
+        );
+        assert_ne!(proof, join.proof(&token, "other nonce"));
+        assert_ne!(proof, join.proof(&FleetToken::from_random([2; 32]), "m"));
+    }
+}

@@ -1,0 +1,33 @@
+//! Our URL space: everything of ours lies under `/-/`, everything else is the tree.
+//!
+//! Only names here; what they do is told where they are served.
+
+/// Everything under this prefix is ours.
+pub const PREFIX: &str = "/-/";
+/// The feed: `?since=REVISION&instance=ID`.
+pub const CATALOG: &str = "/-/catalog";
+/// The first half of joining.
+pub const HELLO: &str = "/-/fleet/hello";
+/// The second half of joining.
+pub const JOIN: &str = "/-/fleet/join";
+/// A member's event stream.
+pub const EVENTS: &str = "/-/fleet/events";
+/// Load reports.
+pub const REPORT: &str = "/-/fleet/report";
+/// The fleet for people and programs.
+pub const FLEET: &str = "/-/api/fleet";
+/// Alive?
+pub const HEALTH: &str = "/-/health";
+/// Ready to serve everything?
+pub const READY: &str = "/-/ready";
+
+/// Query parameter of a redirect: the signed ticket.
+pub const TICKET: &str = "ticket";
+/// Query parameter: members that failed this client, separated by commas.
+pub const AVOID: &str = "avoid";
+
+/// Query parameter of whoever wants the bytes from this very node, no redirect: mirrors that copy.
+pub const DIRECT: &str = "direct";
+
+/// Field of a redirect that names the member it leads to, for clients that can use it.
+pub const MEMBER_FIELD: &str = "overspill-member";

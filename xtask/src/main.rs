@@ -1,0 +1,59 @@
+//! Project chores, run as `cargo xtask CHORE`: what is too particular for cargo and too precise for
+//! a shell script. Nothing here is shipped, and nothing shipped may depend on it.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+mod tidy;
+
+/// Chores of the Overspill project.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Check the rules of the house that neither rustc, clippy nor rustfmt knows.
+    Tidy,
+}
+
+fn main() -> Result<ExitCode> {
+    match Arguments::parse().chore {
+        Chore::Tidy => report_findings(),
+    }
+}
+
+/// Prints one line per finding; any finding makes the chore fail.
+fn report_findings() -> Result<ExitCode> {
+    let findings = tidy::run(&checkout_root()?)?;
+    let mut output = io::stdout().lock();
+    for finding in &findings {
+        writeln!(output, "{finding}")?;
+    }
+    Ok(if findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The folder of the workspace, wherever cargo was started from.
+fn checkout_root() -> Result<PathBuf> {
+    // Asked at run time first: with a target folder shared between checkouts, the binary may have
+    // been compiled in another one.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package
+        .parent()
+        .map(Path::to_owned)
+        .context("the package xtask lies in no workspace")
+}
