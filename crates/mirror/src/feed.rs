@@ -67,7 +67,7 @@ impl Feed {
             Some("zstd") => Decoder::Zstd(Box::new(zstd::stream::write::Decoder::new(
                 Lines::default(),
             )?)),
-            _ => Decoder::Plain(Lines::default()),
+            _ => Decoder::Plain(Box::default()),
         };
         while let Some(part) = reply.next_part().await? {
             reader.feed(&part)?;
@@ -88,7 +88,7 @@ impl Feed {
 }
 
 enum Decoder {
-    Plain(Lines),
+    Plain(Box<Lines>),
     Zstd(Box<zstd::stream::write::Decoder<'static, Lines>>),
 }
 
@@ -102,7 +102,7 @@ impl Decoder {
 
     fn finish(self) -> Result<Lines, FeedError> {
         match self {
-            Self::Plain(lines) => Ok(lines),
+            Self::Plain(lines) => Ok(*lines),
             Self::Zstd(mut decoder) => {
                 decoder.flush()?;
                 Ok(decoder.into_inner())

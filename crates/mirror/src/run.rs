@@ -134,53 +134,22 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     raise_open_files();
 
     let flows = Arc::new(FlowTable::new(config.cores));
-    let meter = Arc::new(Meter::new(
-        Arc::clone(&flows),
-        config.capacity,
-        Instant::now(),
-    ));
-    let client = HttpClient::new(Patience::default());
-    let syncer = Arc::new(Syncer::new(
-        Arc::clone(&replica),
-        client,
-        Plan::new(server.clone()),
-    ));
-    let arrivals = Arc::new(Arrivals::default());
-    let counts = Arc::new(ScrubCounts::default());
     let (link_sender, link) = watch::channel(Link::Away(None));
-    let role = Arc::new(MirrorRole {
-        replica: Arc::clone(&replica),
-        syncer: Arc::clone(&syncer),
-        arrivals: Arc::clone(&arrivals),
-        meter: Arc::clone(&meter),
-        scrub: Arc::clone(&counts),
-        identity: NodeIdentity {
-            role: "mirror",
-            name: member.to_string(),
-            version: env!("CARGO_PKG_VERSION"),
-            started: Instant::now(),
-        },
-        member: member.clone(),
-        server: server.clone(),
-        link: link.clone(),
-        ticket_key: config.token.derive(Purpose::Ticket, b""),
-    });
-    let shutdown = CancellationToken::new();
-    let tie = Tie {
-        server,
-        token: config.token,
-        applicant: Applicant {
-            member: member.to_string(),
-            url: public_url,
-            port: address.port(),
-            epoch: epoch(),
-        },
-        replica: Arc::clone(&replica),
-        syncer: Arc::clone(&syncer),
-        meter,
-        arrivals,
-        state: link_sender,
+    let applicant = Applicant {
+        member: member.to_string(),
+        url: public_url,
+        port: address.port(),
+        epoch: epoch(),
     };
+    let role = Arc::new(make_role(
+        &config,
+        member,
+        server,
+        replica,
+        &flows,
+        link.clone(),
+    ));
+    let shutdown = CancellationToken::new();
     let (service_role, service_flows) = (Arc::clone(&role), Arc::clone(&flows));
     let router = common_routes(Arc::clone(&role));
     let serving = bound.serve(config.limits, &flows, &shutdown, move |core| {
@@ -188,8 +157,9 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         NodeService::new(role, router.clone(), flows, core)
     });
     let serving = serving.map_err(StartError::Thread)?;
-    let control = start_control(tie, &syncer).map_err(StartError::Thread)?;
-    let scrubber = start_scrubber(&replica, config.scrub_rate, &counts, &shutdown);
+    let tie = make_tie(&role, config.token, applicant, link_sender);
+    let control = start_control(tie, &role.syncer).map_err(StartError::Thread)?;
+    let scrubber = start_scrubber(&role, config.scrub_rate, &shutdown);
     let scrubber = scrubber.map_err(StartError::Thread)?;
     Ok(Running {
         address,
@@ -200,6 +170,57 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         link,
         shutdown,
     })
+}
+
+fn make_role(
+    config: &Config,
+    member: MemberId,
+    server: ServerUrl,
+    replica: Arc<Replica>,
+    flows: &Arc<FlowTable>,
+    link: watch::Receiver<Link>,
+) -> MirrorRole {
+    let client = HttpClient::new(Patience::default());
+    let plan = Plan::new(server.clone());
+    MirrorRole {
+        syncer: Arc::new(Syncer::new(Arc::clone(&replica), client, plan)),
+        replica,
+        arrivals: Arc::new(Arrivals::default()),
+        meter: Arc::new(Meter::new(
+            Arc::clone(flows),
+            config.capacity,
+            Instant::now(),
+        )),
+        scrub: Arc::new(ScrubCounts::default()),
+        identity: NodeIdentity {
+            role: "mirror",
+            name: member.to_string(),
+            version: env!("CARGO_PKG_VERSION"),
+            started: Instant::now(),
+        },
+        member,
+        server,
+        link,
+        ticket_key: config.token.derive(Purpose::Ticket, b""),
+    }
+}
+
+fn make_tie(
+    role: &MirrorRole,
+    token: FleetToken,
+    applicant: Applicant,
+    state: watch::Sender<Link>,
+) -> Tie {
+    Tie {
+        server: role.server.clone(),
+        token,
+        applicant,
+        replica: Arc::clone(&role.replica),
+        syncer: Arc::clone(&role.syncer),
+        meter: Arc::clone(&role.meter),
+        arrivals: Arc::clone(&role.arrivals),
+        state,
+    }
 }
 
 /// Starts everything that is not serving, on a runtime of its own.
@@ -234,12 +255,11 @@ fn start_control(tie: Tie, syncer: &Arc<Syncer>) -> io::Result<Runtime> {
 }
 
 fn start_scrubber(
-    replica: &Arc<Replica>,
+    role: &MirrorRole,
     rate: Rate,
-    counts: &Arc<ScrubCounts>,
     shutdown: &CancellationToken,
 ) -> io::Result<thread::JoinHandle<()>> {
-    let (replica, counts) = (Arc::clone(replica), Arc::clone(counts));
+    let (replica, counts) = (Arc::clone(&role.replica), Arc::clone(&role.scrub));
     let shutdown = shutdown.clone();
     thread::Builder::new()
         .name("scrub".to_owned())

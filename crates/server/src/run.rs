@@ -115,51 +115,13 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     };
     std::fs::create_dir_all(&config.state).map_err(state_error)?;
     let token = token_of(&config.state)?;
-
     let published = Arc::new(Published::new(random_instance()));
-    let publisher = Publisher::start(
-        Arc::clone(&tree),
-        Arc::clone(&published),
-        PublishConfig {
-            index: config.state.join("index.redb"),
-            scan_every: config.scan_every,
-            hashers: config.cores.div_ceil(2),
-            loss: config.loss,
-        },
-    )?;
+    let publisher = start_publisher(&config, &tree, &published)?;
+
     let flows = Arc::new(FlowTable::new(config.cores));
-    let meter = Arc::new(Meter::new(
-        Arc::clone(&flows),
-        config.capacity,
-        Instant::now(),
-    ));
-    let seed = random_instance().0;
-    let dispatcher = Dispatcher::new(
-        &token,
-        Arc::clone(&meter),
-        config.policy,
-        config.offload,
-        seed,
-    );
-    let dispatcher = Arc::new(dispatcher);
-    let role = Arc::new(ServerRole {
-        tree,
-        published: Arc::clone(&published),
-        dispatcher: Arc::clone(&dispatcher),
-        meter,
-        identity: NodeIdentity {
-            role: "server",
-            name: "server".to_owned(),
-            version: env!("CARGO_PKG_VERSION"),
-            started: Instant::now(),
-        },
-    });
-    let control = Arc::new(Control {
-        sessions: Mutex::new(Sessions::new(token.clone())),
-        dispatcher,
-        published,
-    });
-    let router = common_routes(Arc::clone(&role)).merge(control_routes(control));
+    let role = Arc::new(make_role(&config, tree, published, &flows, &token));
+    let router =
+        common_routes(Arc::clone(&role)).merge(control_routes(make_control(&role, &token)));
     let shutdown = CancellationToken::new();
     let (service_role, service_flows) = (Arc::clone(&role), Arc::clone(&flows));
     let serving = bound.serve(config.limits, &flows, &shutdown, move |core| {
@@ -176,6 +138,63 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         publisher,
         shutdown,
         ticker,
+    })
+}
+
+fn start_publisher(
+    config: &Config,
+    tree: &Arc<Tree>,
+    published: &Arc<Published>,
+) -> Result<Publisher, IndexError> {
+    let config = PublishConfig {
+        index: config.state.join("index.redb"),
+        scan_every: config.scan_every,
+        hashers: config.cores.div_ceil(2),
+        loss: config.loss,
+    };
+    Publisher::start(Arc::clone(tree), Arc::clone(published), config)
+}
+
+fn make_role(
+    config: &Config,
+    tree: Arc<Tree>,
+    published: Arc<Published>,
+    flows: &Arc<FlowTable>,
+    token: &FleetToken,
+) -> ServerRole {
+    let meter = Arc::new(Meter::new(
+        Arc::clone(flows),
+        config.capacity,
+        Instant::now(),
+    ));
+    // Only ties are broken by it, so the instance's randomness will do for a seed.
+    let seed = random_instance().0;
+    let dispatcher = Dispatcher::new(
+        token,
+        Arc::clone(&meter),
+        config.policy,
+        config.offload,
+        seed,
+    );
+    ServerRole {
+        tree,
+        published,
+        dispatcher: Arc::new(dispatcher),
+        meter,
+        identity: NodeIdentity {
+            role: "server",
+            name: "server".to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+            started: Instant::now(),
+        },
+    }
+}
+
+fn make_control(role: &ServerRole, token: &FleetToken) -> Arc<Control> {
+    Arc::new(Control {
+        sessions: Mutex::new(Sessions::new(token.clone())),
+        dispatcher: Arc::clone(&role.dispatcher),
+        published: Arc::clone(&role.published),
     })
 }
 

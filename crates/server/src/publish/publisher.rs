@@ -221,7 +221,8 @@ impl Work {
     /// Has a folder looked at, not before it has rested from the last look.
     fn mark_dirty(&mut self, folder: CatalogPath, due: Instant) {
         let rested = self.resting.get(&folder).copied().unwrap_or(due);
-        self.dirty.entry(folder).or_insert(due.max(rested));
+        let due = due.max(rested);
+        self.dirty.entry(folder).or_insert(due);
     }
 
     /// Hands out files to hash and publishes a batch that is due.
@@ -347,10 +348,10 @@ impl Work {
                 self.watch(&step.folder);
             }
             match walk::compare(&self.tree, self.draft.catalog(), &step, depth) {
-                Ok(Some((mut found, identity))) => {
+                Ok(Some(mut found)) => {
                     gone.append(&mut found.gone);
                     steps.append(&mut found.next);
-                    self.note_aliases(&step, identity, folder, depth);
+                    self.note_aliases(&step, found.identity, folder, depth);
                     self.apply(found);
                 }
                 Ok(None) => gone.push(step.folder),

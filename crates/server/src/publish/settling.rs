@@ -88,7 +88,6 @@ impl Settling {
     pub(super) fn ready(&self) -> usize {
         self.still.len()
     }
-
 }
 
 /// How long the file has been as it is, by its own times. A time in the future, as a server of files

@@ -33,12 +33,14 @@ pub(super) struct Step {
 #[derive(Debug)]
 struct Above {
     identity: (u64, u64),
-    above: Option<Rc<Above>>,
+    above: Option<Rc<Self>>,
 }
 
 /// What one folder turned out to hold.
 #[derive(Debug, Default)]
 pub(super) struct Differences {
+    /// Device and inode of the folder.
+    pub(super) identity: (u64, u64),
     /// New or changed entries, without revision and content.
     pub(super) put: Vec<(CatalogPath, Entry)>,
     /// Known files whose hash is still missing.
@@ -115,13 +117,14 @@ pub(super) fn compare(
     catalog: &Catalog,
     step: &Step,
     depth: Depth,
-) -> Result<Option<(Differences, (u64, u64))>, OpenError> {
+) -> Result<Option<Differences>, OpenError> {
     let mut listing = match tree.list(&step.folder) {
         Ok(listing) => listing,
         Err(OpenError::NotFound) => return Ok(None),
         Err(error) => return Err(error),
     };
     let mut found = Differences {
+        identity: listing.identity,
         problems: std::mem::take(&mut listing.problems),
         ..Differences::default()
     };
@@ -137,7 +140,7 @@ pub(super) fn compare(
     }
     found.gone.extend(known.map(|(path, _)| path.clone()));
     found.spare_unreadable();
-    Ok(Some((found, listing.identity)))
+    Ok(Some(found))
 }
 
 impl Differences {
