@@ -6,7 +6,7 @@
 //! as held before the store has committed it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -113,6 +113,13 @@ impl Replica {
             .extend(present.into_iter().map(|root| (root, Object::UNUSED)));
         for (path, entry) in catalog.iter() {
             state.refer(path, entry);
+        }
+        let is_wanted = |root: &Root| {
+            let presence = state.objects.get(root).map(|object| object.presence);
+            matches!(presence, Some(Presence::Missing(_)))
+        };
+        if let Err(error) = store.clean_tmp(is_wanted) {
+            tracing::warn!(%error, "cannot clean up what was left half received");
         }
         let now = Instant::now();
         let unreferenced = state
@@ -254,23 +261,40 @@ impl Replica {
         self.changed.notify_one();
     }
 
-    /// An object turned out to be gone or bad: it is wanted again.
-    pub(crate) fn lost(&self, root: &Root) {
-        let catalog = self.catalog();
-        let mut wanting = catalog
+    /// Whether the object counts as held.
+    pub(crate) fn is_held(&self, root: &Root) -> bool {
+        self.state().is_held(root)
+    }
+
+    /// Objects that count as held and are not among `present`, which is sorted.
+    pub(crate) fn held_but_not_in(&self, present: &[Root]) -> Vec<Root> {
+        let state = self.state();
+        let held = state
+            .objects
             .iter()
-            .filter(|(_, entry)| entry.root() == Some(*root));
+            .filter(|(_, object)| object.presence == Presence::Held);
+        held.map(|(root, _)| *root)
+            .filter(|root| present.binary_search(root).is_err())
+            .collect()
+    }
+
+    /// Objects turned out to be gone or bad: they are wanted again.
+    pub(crate) fn lost(&self, roots: &[Root]) {
+        let catalog = self.catalog();
+        let lost: HashSet<&Root> = roots.iter().collect();
+        let wanting = |entry: &Entry| entry.root().filter(|root| lost.contains(root));
         let mut state = self.state();
-        match (
-            state.objects.get(root).map(|object| object.presence),
-            wanting.next(),
-        ) {
-            (Some(Presence::Held), Some((path, entry))) => state.want(path, entry, *root),
-            (Some(Presence::Held), None) => {
+        for (path, entry) in catalog.iter() {
+            if let Some(root) = wanting(entry).filter(|root| state.is_held(root)) {
+                state.want(path, entry, root);
+            }
+        }
+        for root in roots {
+            // Whoever is still held after that is needed by nobody.
+            if state.is_held(root) {
                 state.objects.remove(root);
                 state.garbage.remove(root);
             }
-            (Some(Presence::Missing(_)) | None, _) => {}
         }
         drop(state);
         self.wanted.notify_one();

@@ -48,10 +48,10 @@ impl MirrorRole {
     fn object(&self, root: &Root) -> Option<FileBody> {
         match self.replica.store.open_object(root) {
             Ok(file) => Some(FileBody::Object(Arc::new(file))),
-            Err(ObjectError::NotHeld { .. }) => None,
+            Err(ObjectError::NotHeld { .. }) if !self.replica.is_held(root) => None,
             Err(error) => {
-                tracing::error!(%root, %error, "a stored object cannot be opened");
-                self.replica.lost(root);
+                tracing::error!(%root, %error, "a stored object cannot be opened; fetching it again");
+                self.replica.lost(&[*root]);
                 None
             }
         }

@@ -43,6 +43,7 @@ pub(crate) fn run(
     lower_thread_priority();
     loop {
         let mut roots = replica.store.present().unwrap_or_default();
+        notice_gone(replica, &roots, counts);
         fastrand::shuffle(&mut roots);
         for root in roots {
             let begun = Instant::now();
@@ -57,6 +58,21 @@ pub(crate) fn run(
         if shutdown.is_cancelled() {
             return;
         }
+    }
+}
+
+/// Objects whose files have gone without anyone telling us.
+fn notice_gone(replica: &Replica, present: &[Root], counts: &ScrubCounts) {
+    // Those committed since the listing are not gone.
+    let mut gone = replica.held_but_not_in(present);
+    gone.retain(|root| !replica.store.contains(root));
+    if !gone.is_empty() {
+        counts.bad.fetch_add(gone.len() as u64, Relaxed);
+        tracing::error!(
+            objects = gone.len(),
+            "stored objects are gone; they are fetched again"
+        );
+        replica.lost(&gone);
     }
 }
 
@@ -87,7 +103,7 @@ fn spoilt(replica: &Replica, root: &Root, counts: &ScrubCounts, reason: &str) ->
     if let Err(error) = replica.store.quarantine(root) {
         tracing::error!(%root, %error, "cannot set it aside");
     }
-    replica.lost(root);
+    replica.lost(&[*root]);
     0
 }
 

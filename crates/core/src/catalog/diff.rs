@@ -1,14 +1,15 @@
-//! The journal: what changed between two revisions, for mirrors that follow the feed.
+//! The journal: which paths changed between two revisions, for mirrors that follow the feed.
 //!
-//! It keeps the last [`Journal::MAX_CHANGES`] changes; whoever is further behind gets the snapshot
-//! instead. It must never answer with a gap: `since` either covers the whole span or says it can't.
+//! It keeps paths and not entries: whoever asks wants to know what is there now, and the snapshot
+//! says so without keeping every version in between alive. It must never answer with a gap: `since`
+//! either covers the whole span or says that it can't.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashSet, VecDeque},
     sync::Arc,
 };
 
-use super::{Entry, Revision};
+use super::{Catalog, Entry, Revision};
 use crate::path::CatalogPath;
 
 /// One path's change: its new entry, or `None` when it was deleted.
@@ -25,85 +26,83 @@ pub struct Change {
 /// The answer to "what happened after revision R".
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Since {
-    /// The last change of every touched path, oldest batch first.
+    /// Every path touched since, once, with what is there now.
     Changes(Vec<Change>),
     /// The journal no longer reaches back that far (or the revision is from the future): take the
     /// snapshot.
     OutOfReach,
 }
 
-/// A bounded history of changes.
+/// A bounded history of touched paths.
 #[derive(Clone, Debug, Default)]
 pub struct Journal {
-    changes: VecDeque<Change>,
+    touched: VecDeque<(Revision, CatalogPath)>,
     /// Everything up to here has been forgotten, or was never there.
     floor: Revision,
     last: Revision,
 }
 
 impl Journal {
-    /// Most changes kept: about 32 MB of pointers, and a mirror that is further behind than a
-    /// million changes is better off with the snapshot.
+    /// Most changes kept: 24 MB of pointers, and a mirror that is further behind than a million
+    /// changes is better off with the snapshot.
     pub const MAX_CHANGES: usize = 1_000_000;
 
     /// An empty journal that begins after `revision`.
     pub fn starting_at(revision: Revision) -> Self {
         Self {
-            changes: VecDeque::new(),
+            touched: VecDeque::new(),
             floor: revision,
             last: revision,
         }
     }
 
-    /// The revision of the latest change, or where the journal began.
-    pub fn last(&self) -> Revision {
-        self.last
-    }
-
-    /// Adds a batch. All its changes carry the same revision, which must be later than any before.
-    pub fn push(&mut self, batch: impl IntoIterator<Item = Change>) {
-        for change in batch {
-            debug_assert!(change.revision >= self.last, "batches arrive in order");
-            self.last = change.revision;
-            self.changes.push_back(change);
-        }
-        while self.changes.len() > Self::MAX_CHANGES {
+    /// Adds the paths of a batch, whose revision must be later than any before.
+    pub fn push(&mut self, revision: Revision, paths: impl IntoIterator<Item = CatalogPath>) {
+        debug_assert!(revision > self.last, "batches arrive in order");
+        self.touched
+            .extend(paths.into_iter().map(|path| (revision, path)));
+        self.last = revision;
+        while self.touched.len() > Self::MAX_CHANGES {
             self.forget_oldest_batch();
         }
     }
 
-    /// The changes after `revision`, only the latest of each path.
-    pub fn since(&self, revision: Revision) -> Since {
+    /// What was touched after `revision`, as `catalog` has it, which must be the snapshot of the
+    /// latest batch. A tombstone carries that batch's revision.
+    pub fn since(&self, revision: Revision, catalog: &Catalog) -> Since {
+        debug_assert_eq!(
+            catalog.revision(),
+            self.last,
+            "journal and snapshot go together"
+        );
         if revision < self.floor || revision > self.last {
             return Since::OutOfReach;
         }
         let from = self
-            .changes
-            .partition_point(|change| change.revision <= revision);
-        let tail = || self.changes.range(from..);
-        let latest: HashMap<&CatalogPath, usize> = tail()
-            .enumerate()
-            .map(|(at, change)| (&change.path, at))
-            .collect();
-        let changes = tail()
-            .enumerate()
-            .filter(|(at, change)| latest.get(&change.path) == Some(at))
-            .map(|(_, change)| change.clone())
-            .collect();
-        Since::Changes(changes)
+            .touched
+            .partition_point(|(touched, _)| *touched <= revision);
+        let paths: HashSet<&CatalogPath> =
+            self.touched.range(from..).map(|(_, path)| path).collect();
+        let change = |path: &CatalogPath| {
+            let entry = catalog.entry(path).cloned();
+            let revision = entry.as_ref().map_or(self.last, |entry| entry.revision);
+            Change {
+                revision,
+                path: path.clone(),
+                entry,
+            }
+        };
+        Since::Changes(paths.into_iter().map(change).collect())
     }
 
     fn forget_oldest_batch(&mut self) {
-        let Some(oldest) = self.changes.front().map(|change| change.revision) else {
+        let Some(oldest) = self.touched.front().map(|(revision, _)| *revision) else {
             return;
         };
-        while self
-            .changes
-            .front()
-            .is_some_and(|change| change.revision == oldest)
-        {
-            self.changes.pop_front();
-        }
+        let end = self
+            .touched
+            .partition_point(|(revision, _)| *revision <= oldest);
+        self.touched.drain(..end);
         self.floor = oldest;
     }
 }
@@ -111,63 +110,92 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::{InstanceId, Kind};
 
-    fn change(revision: u64, path: &str) -> Change {
-        let path = CatalogPath::parse(path.as_bytes()).unwrap();
-        Change {
-            revision: Revision(revision),
-            path,
-            entry: None,
-        }
+    struct Scene {
+        catalog: Catalog,
+        journal: Journal,
     }
 
-    fn paths(journal: &Journal, revision: u64) -> Option<Vec<(u64, String)>> {
-        match journal.since(Revision(revision)) {
-            Since::Changes(changes) => Some(
-                changes
-                    .iter()
-                    .map(|c| (c.revision.0, c.path.to_string()))
-                    .collect(),
-            ),
-            Since::OutOfReach => None,
+    impl Scene {
+        fn new() -> Self {
+            let mut catalog = Catalog::new(InstanceId(1));
+            catalog.apply(Revision(4), []);
+            Self {
+                catalog,
+                journal: Journal::starting_at(Revision(4)),
+            }
+        }
+
+        fn publish(&mut self, put: &[&str], gone: &[&str]) {
+            let revision = self.catalog.revision().next();
+            let path = |text: &&str| CatalogPath::parse(text.as_bytes()).unwrap();
+            let entry = Arc::new(Entry {
+                kind: Kind::File,
+                size: 1,
+                mtime_ns: 0,
+                mode: 0,
+                revision,
+                content: None,
+                stamp: None,
+            });
+            let (put, gone): (Vec<_>, Vec<_>) = (
+                put.iter().map(path).collect(),
+                gone.iter().map(path).collect(),
+            );
+            let changes = put.iter().map(|path| (path, Some(&entry)));
+            self.catalog.apply(
+                revision,
+                changes.chain(gone.iter().map(|path| (path, None))),
+            );
+            self.journal.push(revision, put.into_iter().chain(gone));
+        }
+
+        fn since(&self, revision: u64) -> Option<Vec<String>> {
+            match self.journal.since(Revision(revision), &self.catalog) {
+                Since::Changes(changes) => {
+                    let told = |change: &Change| {
+                        let what = if change.entry.is_some() { "" } else { " gone" };
+                        format!("{} {}{what}", change.revision, change.path)
+                    };
+                    let mut told: Vec<_> = changes.iter().map(told).collect();
+                    told.sort();
+                    Some(told)
+                }
+                Since::OutOfReach => None,
+            }
         }
     }
 
     #[test]
-    fn only_the_latest_change_of_a_path_is_told() {
-        let mut journal = Journal::starting_at(Revision(4));
-        journal.push([change(5, "a"), change(5, "b")]);
-        journal.push([change(6, "a")]);
-        journal.push([change(7, "c")]);
-        let named = |list: &[(u64, &str)]| {
-            Some(
-                list.iter()
-                    .map(|&(r, p)| (r, p.to_owned()))
-                    .collect::<Vec<_>>(),
-            )
-        };
-        assert_eq!(paths(&journal, 4), named(&[(5, "b"), (6, "a"), (7, "c")]));
-        assert_eq!(paths(&journal, 6), named(&[(7, "c")]));
-        assert_eq!(paths(&journal, 7), named(&[]));
+    fn every_touched_path_is_told_once_as_it_is_now() {
+        let mut scene = Scene::new();
+        scene.publish(&["a", "b"], &[]);
+        scene.publish(&["a"], &[]);
+        scene.publish(&["c"], &["b"]);
+        let named = |list: &[&str]| Some(list.iter().map(|&told| told.to_owned()).collect());
+        assert_eq!(scene.since(4), named(&["6 a", "7 b gone", "7 c"]));
+        assert_eq!(scene.since(6), named(&["7 b gone", "7 c"]));
+        assert_eq!(scene.since(7), named(&[]));
     }
 
     #[test]
     fn out_of_reach_is_said() {
-        let mut journal = Journal::starting_at(Revision(4));
-        journal.push([change(5, "a")]);
-        assert_eq!(paths(&journal, 3), None, "before the journal began");
-        assert_eq!(paths(&journal, 9), None, "from the future");
+        let mut scene = Scene::new();
+        scene.publish(&["a"], &[]);
+        assert_eq!(scene.since(3), None, "before the journal began");
+        assert_eq!(scene.since(9), None, "from the future");
     }
 
     #[test]
     fn whole_batches_are_forgotten() {
-        let mut journal = Journal::starting_at(Revision(0));
-        let batch = |r| (0..Journal::MAX_CHANGES / 2).map(move |_| change(r, "x"));
-        journal.push(batch(1));
-        journal.push(batch(2));
-        assert!(paths(&journal, 0).is_some());
-        journal.push([change(3, "y")]);
-        assert_eq!(paths(&journal, 0), None);
-        assert_eq!(paths(&journal, 1).map(|list| list.len()), Some(2));
+        let mut scene = Scene::new();
+        let many = vec!["x"; Journal::MAX_CHANGES / 2];
+        scene.publish(&many, &[]);
+        scene.publish(&many, &[]);
+        assert!(scene.since(4).is_some());
+        scene.publish(&["y"], &[]);
+        assert_eq!(scene.since(4), None);
+        assert_eq!(scene.since(5).map(|told| told.len()), Some(2));
     }
 }

@@ -138,7 +138,8 @@ fn a_lost_object_is_wanted_again_and_the_complete_revision_steps_back() {
         .unwrap();
     replica.held(&[root(1), root(2)]);
     assert_eq!(replica.progress().complete, Revision(2));
-    replica.lost(&root(2));
+    assert_eq!(replica.held_but_not_in(&[root(1)]), [root(2)]);
+    replica.lost(&[root(2)]);
     assert_eq!(replica.progress().complete, Revision(1));
     assert_eq!(claimed(&replica), [2]);
 }

@@ -117,7 +117,9 @@ fn footer(html: &mut String, page: &Page<'_>) {
     let folders = page.entries.len() as u64 - count;
     let _ = write!(
         html,
-        "<footer>{folders} folders, {count} files, {}",
+        "<footer>{}, {}, {}",
+        counted(folders, "folder"),
+        counted(count, "file"),
         display_size(bytes)
     );
     if let Some(next) = &page.next {
@@ -128,6 +130,11 @@ fn footer(html: &mut String, page: &Page<'_>) {
         );
     }
     html.push_str("</footer>\n");
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 /// Text made safe for element content and quoted attributes. A `./` before each link keeps a name

@@ -107,7 +107,8 @@ impl Draft {
         }
         let changes = std::mem::take(&mut self.changes);
         self.remember(&changes);
-        published.publish(self.catalog.clone(), changes);
+        let paths = changes.into_iter().map(|change| change.path);
+        published.publish(self.catalog.clone(), paths);
     }
 
     fn remember(&self, changes: &[Change]) {

@@ -71,7 +71,12 @@ impl Settling {
 
     /// The next file to hash.
     pub(super) fn pop(&mut self) -> Option<CatalogPath> {
-        self.still.pop_front()
+        let next = self.still.pop_front();
+        if next.is_none() {
+            // After the first scan of a large tree this was a large queue.
+            self.still.shrink_to_fit();
+        }
+        next
     }
 
     /// Puts a file back that no hasher could take.
@@ -100,4 +105,52 @@ fn age(entry: &Entry) -> Duration {
     SystemTime::now()
         .duration_since(changed)
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use overspill_core::catalog::{Kind, Revision};
+
+    use super::*;
+
+    fn entry(changed: SystemTime) -> Entry {
+        let changed_ns = changed.duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64;
+        Entry {
+            kind: Kind::File,
+            size: 1,
+            mtime_ns: changed_ns,
+            mode: 0o644,
+            revision: Revision(1),
+            content: None,
+            stamp: None,
+        }
+    }
+
+    fn waited(changed: SystemTime, writer: Writer) -> Duration {
+        let (mut settling, now) = (Settling::default(), Instant::now());
+        let path = CatalogPath::parse(b"a").unwrap();
+        settling.enter(&path, &entry(changed), writer, now);
+        if settling.pop().is_some() {
+            return Duration::ZERO;
+        }
+        let due = settling.due().unwrap();
+        settling.tick(due - Duration::from_millis(1));
+        assert_eq!(settling.ready(), 0, "not before it is due");
+        settling.tick(due);
+        assert_eq!(settling.pop(), Some(path));
+        due - now
+    }
+
+    #[test]
+    fn files_at_rest_go_at_once_and_fresh_ones_wait() {
+        let now = SystemTime::now();
+        assert_eq!(
+            waited(now - Duration::from_secs(60), Writer::Unknown),
+            Duration::ZERO
+        );
+        assert!(waited(now, Writer::Unknown) > Duration::from_millis(500));
+        assert_eq!(waited(now, Writer::Done), CLOSED_FOR);
+        let other_clock = now + Duration::from_secs(3600);
+        assert_eq!(waited(other_clock, Writer::Unknown), STILL_FOR);
+    }
 }

@@ -220,3 +220,6 @@ fn folder_entry(facts: &FileFacts) -> Entry {
         ..file_entry(facts)
     }
 }
+
+#[cfg(test)]
+mod tests;

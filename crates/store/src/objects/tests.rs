@@ -93,6 +93,19 @@ fn many_objects_commit_at_once() {
 }
 
 #[test]
+fn few_shards_are_synced_alone_and_many_with_the_whole_disk() {
+    for (shards, is_whole) in [(0, false), (1, false), (4, false), (5, true), (256, true)] {
+        let folders: BTreeSet<_> = (0..shards).map(|at| format!("{at:02x}").into()).collect();
+        let expected = if is_whole {
+            NameSync::FileSystem
+        } else {
+            NameSync::Shards(folders.clone())
+        };
+        assert_eq!(NameSync::of(folders), expected, "{shards}");
+    }
+}
+
+#[test]
 fn an_object_may_come_twice() {
     let (_dir, store) = store();
     let root = hold(&store, b"same");

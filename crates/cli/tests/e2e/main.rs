@@ -1,0 +1,24 @@
+//! End to end: the real binary, real files, real clients.
+//!
+//! Every promise of the README that one machine can show has its test here. Nodes are child
+//! processes on free ports of the loopback, each test has a folder of its own, and nothing outlives
+//! its test. No test may sleep: it waits for a condition, and fails by naming it.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails where it is wrong; the lint's own exception covers only #[test]"
+)]
+
+mod bad_input;
+mod clients;
+mod crash;
+mod fleet;
+mod http;
+mod live;
+mod protocol;
+mod replicas;
+mod restart;
+mod stage;
+mod tickets;
+mod tools;
+mod torn;
