@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod tidy;
 
 /// Chores of the Overspill project.
@@ -22,12 +23,16 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
+    /// Measure the release build on this machine.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Check the rules of the house that neither rustc, clippy nor rustfmt knows.
     Tidy,
 }
 
 fn main() -> Result<ExitCode> {
     match Arguments::parse().chore {
+        Chore::Bench(bench) => bench::run(&bench, &checkout_root()?),
         Chore::Tidy => report_findings(),
     }
 }

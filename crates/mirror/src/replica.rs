@@ -7,7 +7,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -29,6 +32,8 @@ pub(crate) struct Replica {
     index: Index,
     catalog: ArcSwap<Catalog>,
     state: Mutex<State>,
+    /// Whether the index has batches that a crash would lose.
+    unsynced: AtomicBool,
     /// Rings when something new is missing.
     pub(crate) wanted: Notify,
     /// Rings when something has become held, or stopped being so.
@@ -134,6 +139,7 @@ impl Replica {
             index,
             catalog,
             state: Mutex::new(state),
+            unsynced: AtomicBool::new(false),
             wanted,
             changed,
         })
@@ -352,15 +358,39 @@ impl Replica {
         }
     }
 
+    /// Makes the index durable if it is not. Batches are not synced one by one, since what a crash
+    /// loses is only asked for again; but the server may be gone by then.
+    pub(crate) fn sync_index(&self) {
+        if !self.unsynced.swap(false, Relaxed) {
+            return;
+        }
+        let catalog = self.catalog();
+        if let Err(error) = self.commit(&catalog, &[], Reset::Keep, Durability::Immediate) {
+            tracing::warn!(%error, "cannot write the index; a crash would lose the catalog");
+        }
+    }
+
     fn remember(&self, new: &Catalog, changes: &[Change], reset: Reset) -> Result<(), IndexError> {
+        self.commit(new, changes, reset, Durability::Eventual)?;
+        self.unsynced.store(true, Relaxed);
+        Ok(())
+    }
+
+    fn commit(
+        &self,
+        catalog: &Catalog,
+        changes: &[Change],
+        reset: Reset,
+        durability: Durability,
+    ) -> Result<(), IndexError> {
         self.index.commit(IndexBatch {
-            instance: new.instance(),
-            revision: new.revision(),
+            instance: catalog.instance(),
+            revision: catalog.revision(),
             changes,
             reset,
             objects_added: &[],
             objects_removed: &[],
-            durability: Durability::Eventual,
+            durability,
         })
     }
 

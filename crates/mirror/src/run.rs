@@ -116,8 +116,8 @@ pub struct Running {
 const CONTROL_THREADS: usize = 2;
 /// How often unused objects are looked for.
 const COLLECT_EVERY: Duration = Duration::from_secs(30);
-/// How often egress is sampled.
-const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// How often egress is sampled and the index made durable.
+const EVERY_SECOND: Duration = Duration::from_secs(1);
 
 /// Starts a mirror; it serves what it has when this returns.
 pub fn start(config: Config) -> Result<Running, StartError> {
@@ -239,19 +239,25 @@ fn start_control(tie: Tie, syncer: &Arc<Syncer>) -> io::Result<Runtime> {
     control.spawn(async move { committer.commit_forever(queue).await });
     let watcher = Arc::clone(syncer);
     control.spawn(async move { watcher.watch_disk_forever().await });
-    let (meter, replica) = (Arc::clone(&tie.meter), Arc::clone(&tie.replica));
-    control.spawn(async move {
-        let (mut sample, mut collect) = (interval(SAMPLE_EVERY), interval(COLLECT_EVERY));
-        loop {
-            // Both ticks may be cancelled: a missed one comes again.
-            tokio::select! {
-                _ = sample.tick() => meter.sample(Instant::now()),
-                _ = collect.tick() => replica.collect_garbage(Instant::now()),
-            }
-        }
-    });
+    control.spawn(keep_house(Arc::clone(&tie.meter), Arc::clone(&tie.replica)));
     control.spawn(tie.keep());
     Ok(control)
+}
+
+/// What has to be done from time to time.
+async fn keep_house(meter: Arc<Meter>, replica: Arc<Replica>) {
+    let (mut second, mut collect) = (interval(EVERY_SECOND), interval(COLLECT_EVERY));
+    loop {
+        // Either tick may be cancelled: a missed one comes again.
+        tokio::select! {
+            _ = second.tick() => meter.sample(Instant::now()),
+            _ = collect.tick() => replica.collect_garbage(Instant::now()),
+        }
+        let replica = Arc::clone(&replica);
+        if let Err(error) = tokio::task::spawn_blocking(move || replica.sync_index()).await {
+            tracing::error!(%error, "writing the index panicked");
+        }
+    }
 }
 
 fn start_scrubber(

@@ -198,7 +198,10 @@ async fn exchange<T: DeserializeOwned>(
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body)))
         .map_err(|_| ClientError::BadUrl(server.uri(path)))?;
-    let reply = client.send(request).await?;
+    let reply = client.send(request).await.map_err(|error| match error {
+        ClientError::NotHttp { .. } => not_ours(),
+        error => error.into(),
+    })?;
     if !reply.status().is_success() {
         return Err(refusal(server, reply).await);
     }

@@ -65,6 +65,12 @@ pub enum ClientError {
         /// The innermost cause.
         reason: String,
     },
+    /// It answered, but not in HTTP.
+    #[error("{authority} does not speak HTTP")]
+    NotHttp {
+        /// Who.
+        authority: String,
+    },
     /// Nothing came for the configured silence.
     #[error("{authority} was silent for {} s", silence.as_secs())]
     Silent {
@@ -115,6 +121,7 @@ impl HttpClient {
                 authority,
                 reason: innermost(&error),
             }),
+            Err(error) if is_parse_error(&error) => Err(ClientError::NotHttp { authority }),
             Err(error) => Err(ClientError::Exchange {
                 authority,
                 reason: innermost(&error),
@@ -200,6 +207,20 @@ fn authority_of(uri: &Uri) -> Result<String, ClientError> {
         (Some("http"), Some(authority)) => Ok(authority.to_string()),
         _ => Err(ClientError::BadUrl(uri.to_string())),
     }
+}
+
+fn is_parse_error(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_parse)
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// The last error in the chain: what the operating system said, without the layers around it.

@@ -336,3 +336,6 @@ fn avoid_parameter(query: &TreeQuery, also: Option<&str>) -> String {
         format!("&{AVOID}={}", names.join(","))
     }
 }
+
+#[cfg(test)]
+mod tests;

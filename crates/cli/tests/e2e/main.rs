@@ -11,13 +11,17 @@
 
 mod bad_input;
 mod clients;
+mod commands;
 mod crash;
+mod disk;
 mod fleet;
+mod hosts;
 mod http;
 mod live;
 mod protocol;
 mod replicas;
 mod restart;
+mod shares;
 mod stage;
 mod tickets;
 mod tools;

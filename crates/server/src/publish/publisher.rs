@@ -288,12 +288,14 @@ impl Work {
             return self.mark_dirty(parent, now);
         }
         match self.tree.open_path(path) {
-            Ok(Opened::File(live)) => {
-                let known = self.draft.catalog().entry(path);
-                if !known.is_some_and(|entry| walk::is_same_file(entry, &live.facts)) {
-                    self.put(path, walk::file_entry(&live.facts), writer);
+            Ok(Opened::File(live)) => match self.draft.catalog().entry(path) {
+                Some(entry) if walk::is_same_file(entry, &live.facts) => {
+                    if entry.content.is_none() {
+                        self.settling.remind(path, entry, writer, now);
+                    }
                 }
-            }
+                _ => self.put(path, walk::file_entry(&live.facts), writer),
+            },
             Ok(Opened::Folder(_)) | Err(OpenError::NotFound) => self.mark_dirty(parent, now),
             Err(error) => self.complain_of(path, &error),
         }
@@ -386,7 +388,7 @@ impl Work {
         }
         let now = Instant::now();
         for (path, entry) in found.unhashed {
-            self.settling.enter(&path, &entry, Writer::Unknown, now);
+            self.settling.remind(&path, &entry, Writer::Unknown, now);
         }
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Settling {
 }
 
 impl Settling {
-    /// Enters a file that has to be hashed.
+    /// Enters a file that is new or has changed.
     pub(super) fn enter(
         &mut self,
         path: &CatalogPath,
@@ -41,15 +41,25 @@ impl Settling {
         writer: Writer,
         now: Instant,
     ) {
-        let wait = match writer {
-            Writer::Done => CLOSED_FOR,
-            Writer::Unknown => STILL_FOR.saturating_sub(age(entry)),
-        };
+        let wait = wait(entry, writer);
         if wait.is_zero() {
             self.still.push_back(path.clone());
         } else {
             self.waiting.insert(path.clone(), now + wait);
         }
+    }
+
+    /// Enters a file again that has not changed since: that may shorten its wait, never lengthen it.
+    pub(super) fn remind(
+        &mut self,
+        path: &CatalogPath,
+        entry: &Entry,
+        writer: Writer,
+        now: Instant,
+    ) {
+        let due = now + wait(entry, writer);
+        let kept = self.waiting.entry(path.clone()).or_insert(due);
+        *kept = due.min(*kept);
     }
 
     /// Enters a file that changed while it was hashed.
@@ -92,6 +102,14 @@ impl Settling {
     /// How many files may be hashed now.
     pub(super) fn ready(&self) -> usize {
         self.still.len()
+    }
+}
+
+/// How long the file has still to rest.
+fn wait(entry: &Entry, writer: Writer) -> Duration {
+    match writer {
+        Writer::Done => CLOSED_FOR,
+        Writer::Unknown => STILL_FOR.saturating_sub(age(entry)),
     }
 }
 
@@ -152,5 +170,17 @@ mod tests {
         assert_eq!(waited(now, Writer::Done), CLOSED_FOR);
         let other_clock = now + Duration::from_secs(3600);
         assert_eq!(waited(other_clock, Writer::Unknown), STILL_FOR);
+    }
+    #[test]
+    fn a_look_that_finds_nothing_new_never_lengthens_the_wait() {
+        let (mut settling, now) = (Settling::default(), Instant::now());
+        let path = CatalogPath::parse(b"a").unwrap();
+        let entry = entry(SystemTime::now());
+        settling.enter(&path, &entry, Writer::Done, now);
+        settling.remind(&path, &entry, Writer::Unknown, now);
+        assert_eq!(settling.due(), Some(now + CLOSED_FOR));
+        settling.enter(&path, &entry, Writer::Unknown, now);
+        settling.remind(&path, &entry, Writer::Done, now);
+        assert_eq!(settling.due(), Some(now + CLOSED_FOR));
     }
 }

@@ -1,0 +1,294 @@
+//! The life of a request against a role made of a folder and a script.
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    sync::Mutex,
+};
+
+use overspill_core::{
+    catalog::{Catalog, Content, InstanceId, Revision},
+    dispatch::{DispatchId, Ticket},
+    fleet::MemberId,
+    root::{Root, Sha256},
+};
+use overspill_http1::request::{Limits, Parsed, parse};
+use overspill_net::Clock;
+use overspill_wire::status::FleetStatus;
+
+use super::*;
+use crate::file::FileVersion;
+
+/// What the service asked of its role.
+#[derive(Default)]
+struct Asked {
+    finds: usize,
+    returned: Vec<String>,
+    avoided: Vec<Vec<String>>,
+}
+
+struct Script {
+    folder: PathBuf,
+    away_to: Option<(String, MemberId)>,
+    route: Route,
+    asked: Mutex<Asked>,
+}
+
+const ROOT: Root = Root([7; 32]);
+
+impl Role for Script {
+    fn catalog(&self) -> Arc<Catalog> {
+        Arc::new(Catalog::new(InstanceId(1)))
+    }
+
+    fn find(&self, path: &CatalogPath) -> Found {
+        self.asked.lock().unwrap().finds += 1;
+        match path.to_text().as_ref() {
+            "elsewhere" => return Found::Elsewhere,
+            "" | "folder" => return Found::Folder,
+            "secret" => return Found::Unreadable,
+            _ => {}
+        }
+        let Ok(file) = File::open(self.folder.join(path.to_text().as_ref())) else {
+            return Found::Absent;
+        };
+        let size = file.metadata().unwrap().len();
+        let content = Content {
+            root: ROOT,
+            sha256: Sha256([0; 32]),
+        };
+        Found::File(FoundFile {
+            body: FileBody::Object(Arc::new(file)),
+            version: FileVersion::known(size, 1_000_000_000, content, Revision(3)),
+        })
+    }
+
+    fn route(&self, ask: &Ask<'_>) -> Route {
+        assert_eq!(
+            (ask.revision, ask.root, ask.host),
+            (Revision(3), ROOT, &b"h"[..])
+        );
+        let avoid = ask.avoid.iter().map(ToString::to_string).collect();
+        self.asked.lock().unwrap().avoided.push(avoid);
+        self.route.clone()
+    }
+
+    fn returned_from(&self, member: &MemberId) {
+        self.asked.lock().unwrap().returned.push(member.to_string());
+    }
+
+    fn arrived(&self, ticket: &[u8]) -> Option<Ticket> {
+        (ticket == b"good").then(|| Ticket {
+            dispatch: DispatchId(1),
+            root: ROOT,
+            expires_s: 0,
+            origin: "http://asked-first".into(),
+        })
+    }
+
+    fn send_back(&self) -> Option<(String, MemberId)> {
+        self.away_to.clone()
+    }
+
+    fn status(&self) -> FleetStatus {
+        unreachable!("nobody asks")
+    }
+
+    fn is_ready(&self) -> bool {
+        true
+    }
+}
+
+struct Scene {
+    service: NodeService<Script>,
+    _folder: tempfile::TempDir,
+}
+
+fn scene(change: impl FnOnce(&mut Script)) -> Scene {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("small.txt"), "hello").unwrap();
+    fs::write(folder.path().join("large.bin"), vec![b'x'; 300 << 10]).unwrap();
+    let mut script = Script {
+        folder: folder.path().to_owned(),
+        away_to: None,
+        route: Route::Here,
+        asked: Mutex::default(),
+    };
+    change(&mut script);
+    let flows = Arc::new(FlowTable::new(1));
+    let service = NodeService::new(Arc::new(script), Router::new(), flows, 0);
+    Scene {
+        service,
+        _folder: folder,
+    }
+}
+
+impl Scene {
+    /// The head and in-place body of the answer, and what is to follow.
+    fn ask(&self, head: &str) -> (String, Body) {
+        let head = format!("{}\r\nHost: h\r\n\r\n", head.replace('\n', "\r\n"));
+        let Ok(Parsed::Request { request, .. }) = parse(head.as_bytes(), &Limits::default()) else {
+            panic!("{head}");
+        };
+        let mut out = Vec::new();
+        let now = Clock::new().now();
+        match self.service.answer_tree(&request, &now, &mut out) {
+            Answer::Reply(reply) => (String::from_utf8_lossy(&out).into_owned(), reply.body),
+            Answer::HandOver => panic!("handed over"),
+        }
+    }
+
+    fn status(&self, head: &str) -> u16 {
+        let (text, _) = self.ask(head);
+        text.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    fn asked(&self) -> std::sync::MutexGuard<'_, Asked> {
+        self.service.role.asked.lock().unwrap()
+    }
+}
+
+fn to_mirror() -> Route {
+    Route::Redirect {
+        member: "m-1".parse().unwrap(),
+        url: "http://m".into(),
+        ticket: "T".into(),
+    }
+}
+
+#[test]
+fn a_small_file_is_one_write_and_one_look() {
+    let scene = scene(|_| {});
+    let (text, body) = scene.ask("GET /small.txt HTTP/1.1");
+    assert!(
+        text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\nhello"),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("ETag: {}\r\n", ROOT.etag())),
+        "{text}"
+    );
+    assert!(matches!(body, Body::Written(5)));
+    scene.ask("GET /small.txt HTTP/1.1");
+    assert_eq!(scene.asked().finds, 1, "the second came from the cache");
+}
+
+#[test]
+fn a_large_file_is_named_and_a_head_has_no_body() {
+    let scene = scene(|_| {});
+    let (text, body) = scene.ask("GET /large.bin HTTP/1.1\nRange: bytes=10-19");
+    assert!(
+        text.contains("Content-Range: bytes 10-19/307200\r\n"),
+        "{text}"
+    );
+    assert!(matches!(
+        body,
+        Body::File {
+            range: ByteRange { start: 10, end: 20 },
+            ..
+        }
+    ));
+    let (get, _) = scene.ask("GET /large.bin HTTP/1.1");
+    let (head, body) = scene.ask("HEAD /large.bin HTTP/1.1");
+    assert_eq!(get, head);
+    assert!(matches!(body, Body::Empty));
+}
+
+#[test]
+fn statuses() {
+    let scene = scene(|_| {});
+    for (head, status) in [
+        ("GET /nothing HTTP/1.1", 404),
+        ("GET /small.txt/ HTTP/1.1", 404),
+        ("GET /secret HTTP/1.1", 403),
+        ("GET /a/../b HTTP/1.1", 400),
+        ("GET /%zz HTTP/1.1", 400),
+        ("GET /small.txt?min_size=x HTTP/1.1", 400),
+        ("GET /small.txt?unknown=1 HTTP/1.1", 200),
+        ("POST /small.txt HTTP/1.1", 405),
+        ("OPTIONS /small.txt HTTP/1.1", 200),
+        ("GET /folder HTTP/1.1", 307),
+        ("GET /folder/ HTTP/1.1", 200),
+        ("GET /small.txt HTTP/1.1\nRange: bytes=9-", 416),
+        ("GET /small.txt HTTP/1.1\nIf-None-Match: *", 304),
+        ("GET /small.txt HTTP/1.1\nIf-Match: \"other\"", 412),
+        ("GET /elsewhere HTTP/1.1", 503),
+    ] {
+        assert_eq!(scene.status(head), status, "{head}");
+    }
+}
+
+#[test]
+fn a_redirect_carries_the_ticket_and_whom_to_avoid() {
+    let scene = scene(|script| script.route = to_mirror());
+    let (text, body) = scene.ask("GET /large.bin?avoid=m-7,m-8 HTTP/1.1");
+    assert!(text.starts_with("HTTP/1.1 307 "), "{text}");
+    assert!(
+        text.contains("Location: http://m/large.bin?ticket=T&avoid=m-7,m-8\r\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("Cache-Control: private, no-store\r\n"),
+        "{text}"
+    );
+    assert!(text.contains("overspill-member: m-1\r\n"), "{text}");
+    assert!(matches!(body, Body::Empty));
+    assert_eq!(
+        scene.asked().returned,
+        ["m-8"],
+        "only the latest failure is news"
+    );
+    assert_eq!(scene.asked().avoided, [["m-7", "m-8"]]);
+}
+
+#[test]
+fn nobody_is_redirected_without_a_body_or_against_their_will() {
+    let scene = scene(|script| script.route = to_mirror());
+    for head in [
+        "HEAD /large.bin HTTP/1.1",
+        "GET /large.bin?direct HTTP/1.1",
+        "GET /large.bin HTTP/1.1\nIf-None-Match: *",
+        "GET /large.bin HTTP/1.1\nRange: bytes=999999-",
+    ] {
+        assert_ne!(scene.status(head), 307, "{head}");
+    }
+}
+
+#[test]
+fn who_cannot_be_served_is_sent_back_to_where_it_asked_first() {
+    let me = Some(("http://server".to_owned(), "m-1".parse().unwrap()));
+    let scene = scene(|script| script.away_to = me);
+    for (query, location) in [
+        ("", "http://server/elsewhere?avoid=m-1"),
+        ("?ticket=forged", "http://server/elsewhere?avoid=m-1"),
+        ("?ticket=good", "http://asked-first/elsewhere?avoid=m-1"),
+        (
+            "?ticket=good&avoid=m-9",
+            "http://asked-first/elsewhere?avoid=m-9,m-1",
+        ),
+    ] {
+        let (text, _) = scene.ask(&format!("GET /elsewhere{query} HTTP/1.1"));
+        assert!(
+            text.contains(&format!("Location: {location}\r\n")),
+            "{query}: {text}"
+        );
+    }
+}
+
+#[test]
+fn over_hyper_the_answer_is_the_same() {
+    let scene = scene(|_| {});
+    let (text, _) = scene.ask("GET /small.txt HTTP/1.1");
+    let request = http::Request::get("/small.txt")
+        .header("host", "h")
+        .body(())
+        .unwrap();
+    let shard = scene.service.flows.shard(0);
+    let response = over_hyper::answer(&scene.service, &request, &shard);
+    assert_eq!(response.status(), 200);
+    for (name, value) in response.headers() {
+        let line = format!("{name}: {}\r\n", value.to_str().unwrap()).to_ascii_lowercase();
+        assert!(text.to_ascii_lowercase().contains(&line), "{line}");
+    }
+    assert_eq!(response.headers()["etag"], ROOT.etag().as_str());
+}

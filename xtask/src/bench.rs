@@ -1,0 +1,69 @@
+//! Benchmarks of the release build, each beside its rivals in the same run.
+//!
+//! They print what they measured and the target beside it. They must never pass or fail by a time:
+//! seconds mean nothing on a shared machine, ratios within one run mean something.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+use anyhow::Result;
+use clap::Subcommand;
+use comfy_table::{CellAlignment, Table, presets};
+
+mod catalog;
+mod contender;
+mod fetch;
+mod idle;
+mod load;
+mod machine;
+mod pace;
+mod process;
+mod release;
+mod sample;
+mod serve;
+mod tree;
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// A large catalog: time to the first file, to all hashed, memory per entry, restart.
+    Catalog(catalog::Args),
+    /// CPU time per request and memory per connection, beside nginx and lighttpd.
+    Serve(serve::Args),
+}
+
+/// Runs a benchmark of the checkout at `root`.
+pub(crate) fn run(bench: &Bench, root: &Path) -> Result<ExitCode> {
+    match bench {
+        Bench::Catalog(args) => catalog::run(args, root)?,
+        Bench::Serve(args) => serve::run(args, root)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says on stderr what goes on, so that stdout holds nothing but results.
+fn note(text: &str) {
+    // Nobody may be reading; the measurement goes on all the same.
+    let _ = writeln!(io::stderr().lock(), "bench: {text}");
+}
+
+/// Prints a result.
+fn print(text: &str) -> Result<()> {
+    Ok(writeln!(io::stdout().lock(), "{text}")?)
+}
+
+/// An empty table whose columns, but for the first `text_columns`, hold figures.
+fn table(header: &[&str], text_columns: usize) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+        if column.index >= text_columns {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}

@@ -1,0 +1,104 @@
+//! The machine a benchmark runs on, and which of its processors runs what.
+//!
+//! It must never treat one contender otherwise than another.
+
+use std::{fs, path::Path, process::Command, thread};
+
+use anyhow::{Context, Result};
+
+/// Who runs on which processor.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Pinning {
+    /// Servers on the first processor, whoever loads them on the second.
+    Apart,
+    /// Wherever the kernel likes.
+    Free,
+}
+
+/// The side of a measurement a process is on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Side {
+    Load,
+    Server,
+}
+
+impl Pinning {
+    /// Apart if the machine has two processors and `taskset`.
+    pub(super) fn detect() -> Self {
+        if cores() >= 2 && is_installed("taskset") {
+            Self::Apart
+        } else {
+            Self::Free
+        }
+    }
+
+    /// A command that runs `program` on its side, with its own arguments still to be added.
+    pub(super) fn command(self, side: Side, program: &Path) -> Command {
+        let processor = match (self, side) {
+            (Self::Free, _) => return Command::new(program),
+            (Self::Apart, Side::Server) => "0",
+            (Self::Apart, Side::Load) => "1",
+        };
+        let mut command = Command::new("taskset");
+        command.args(["-c", processor]).arg(program);
+        command
+    }
+
+    /// Says so for people.
+    pub(super) fn describe(self) -> &'static str {
+        match self {
+            Self::Apart => "servers on processor 0, load on processor 1",
+            Self::Free => "nothing pinned (two processors and taskset are needed)",
+        }
+    }
+}
+
+/// One line on the machine and how busy it is with other things.
+pub(super) fn describe() -> Result<String> {
+    let load = fs::read_to_string("/proc/loadavg").context("cannot read /proc/loadavg")?;
+    let load: Vec<_> = load.split(' ').take(3).collect();
+    Ok(format!(
+        "machine: {} cores, Linux {}, load average {}",
+        cores(),
+        rustix::system::uname().release().to_string_lossy(),
+        load.join(" "),
+    ))
+}
+
+/// Whether `program` is on the search path, or where administrators keep servers.
+pub(super) fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
+        .any(|folder| folder.join(program).is_file())
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_and_load_are_kept_apart() {
+        let line = |pinning: Pinning, side| {
+            let command = pinning.command(side, Path::new("wrk"));
+            let words = std::iter::once(command.get_program()).chain(command.get_args());
+            words
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(line(Pinning::Apart, Side::Server), "taskset -c 0 wrk");
+        assert_eq!(line(Pinning::Apart, Side::Load), "taskset -c 1 wrk");
+        assert_eq!(line(Pinning::Free, Side::Server), "wrk");
+    }
+
+    #[test]
+    fn programs_are_found_by_name_only() {
+        assert!(is_installed("sh"));
+        assert!(!is_installed("overspill-has-no-such-program"));
+    }
+}
