@@ -91,6 +91,22 @@ impl SessionError {
     }
 }
 
+impl SessionError {
+    /// What an answer to the very first message means: no Overspill server refuses a hello, but for
+    /// another protocol or a crowd.
+    fn of_a_stranger(self, server: &ServerUrl) -> Self {
+        match self {
+            Self::Expired | Self::WrongToken(_) => Self::NotOverspill(server.0.clone()),
+            Self::Refused { status, .. }
+                if status.is_client_error() && status != StatusCode::CONFLICT =>
+            {
+                Self::NotOverspill(server.0.clone())
+            }
+            error => error,
+        }
+    }
+}
+
 impl ServerUrl {
     /// Checks a server's URL: scheme http and a host, nothing behind it.
     pub(crate) fn parse(text: &str) -> Option<Self> {
@@ -125,7 +141,8 @@ pub(crate) async fn join(
         member: applicant.member.clone(),
         nonce: nonce.clone(),
     };
-    let reply: HelloReply = exchange(client, server, paths::HELLO, &hello).await?;
+    let reply = exchange(client, server, paths::HELLO, &hello).await;
+    let reply: HelloReply = reply.map_err(|error| error.of_a_stranger(server))?;
     let proof = server_proof(token, &nonce, &reply.nonce, &applicant.member);
     if reply.proof.parse() != Ok(proof) {
         return Err(SessionError::WrongToken(server.0.clone()));

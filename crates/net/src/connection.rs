@@ -183,9 +183,7 @@ impl<S: Service> Connection<'_, S> {
         let flow = self.core.shard.begin(bytes.len() as u64);
         let activity = &self.registered.activity;
         let head = mem::take(&mut self.output);
-        let more = SendFlags::MORE | SendFlags::NOSIGNAL;
-        transmit::send_all(self.stream, &head, more, activity).await?;
-        transmit::send_all(self.stream, bytes, SendFlags::NOSIGNAL, activity).await?;
+        transmit::send_both(self.stream, &head, bytes, activity).await?;
         self.core.pool.give(head);
         flow.sent(bytes.len() as u64);
         flow.finish();

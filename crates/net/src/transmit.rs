@@ -5,7 +5,10 @@
 //! has been looked at again: a body whose file changed underneath is cut, never completed. It must
 //! never send more than [`TURN_BYTES`] for one client without letting the others have a turn.
 
-use std::{io, os::unix::fs::FileExt};
+use std::{
+    io::{self, IoSlice},
+    os::unix::fs::FileExt,
+};
 
 use overspill_http1::range::ByteRange;
 use rustix::net::SendFlags;
@@ -29,11 +32,12 @@ pub(crate) enum TransmitError {
 }
 
 /// Most bytes handed to the kernel in one call.
-const CHUNK_BYTES: u64 = 512 << 10;
+const CHUNK_BYTES: u64 = 2 << 20;
 /// Most bytes sent for one client before the other tasks of the core get a turn.
 const TURN_BYTES: u64 = 2 << 20;
-/// Bytes of a live file that are held back until it has been looked at again.
-const HELD_BACK_BYTES: u64 = 64 << 10;
+/// Bytes of a live file that are held back until it has been looked at again. Any would do; a page
+/// costs little to copy.
+const HELD_BACK_BYTES: u64 = 4 << 10;
 /// Buffer for bodies that are copied.
 const COPY_BYTES: u64 = 128 << 10;
 
@@ -50,6 +54,24 @@ pub(crate) async fn send_all(
         bytes = &bytes[sent..];
     }
     Ok(())
+}
+
+/// Sends `head` and `body` together, in one call where the socket takes both.
+pub(crate) async fn send_both(
+    stream: &TcpStream,
+    head: &[u8],
+    body: &[u8],
+    activity: &Activity,
+) -> Result<(), TransmitError> {
+    let both = [IoSlice::new(head), IoSlice::new(body)];
+    let sent = write_ready(stream, || stream.try_write_vectored(&both)).await?;
+    activity.progressed();
+    if sent < head.len() {
+        let more = SendFlags::MORE | SendFlags::NOSIGNAL;
+        send_all(stream, &head[sent..], more, activity).await?;
+    }
+    let sent_of_body = sent.saturating_sub(head.len());
+    send_all(stream, &body[sent_of_body..], SendFlags::NOSIGNAL, activity).await
 }
 
 /// Sends `head` and then `range` of the file.

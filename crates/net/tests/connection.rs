@@ -1,6 +1,9 @@
 //! Connections over loopback, served by a service that knows three answers.
 
-#![allow(clippy::unwrap_used, reason = "a test's support code may fail like the test itself")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test's support code may fail like the test itself"
+)]
 
 use std::{
     fs::{self, File},

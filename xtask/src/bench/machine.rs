@@ -2,7 +2,12 @@
 //!
 //! It must never treat one contender otherwise than another.
 
-use std::{fs, path::Path, process::Command, thread};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+};
 
 use anyhow::{Context, Result};
 
@@ -34,6 +39,7 @@ impl Pinning {
 
     /// A command that runs `program` on its side, with its own arguments still to be added.
     pub(super) fn command(self, side: Side, program: &Path) -> Command {
+        let program = find(program).unwrap_or_else(|| program.to_owned());
         let processor = match (self, side) {
             (Self::Free, _) => return Command::new(program),
             (Self::Apart, Side::Server) => "0",
@@ -65,12 +71,19 @@ pub(super) fn describe() -> Result<String> {
     ))
 }
 
-/// Whether `program` is on the search path, or where administrators keep servers.
+/// Whether `program` can be run.
 pub(super) fn is_installed(program: &str) -> bool {
+    find(Path::new(program)).is_some()
+}
+
+/// The file of `program`, on the search path or where administrators keep servers: a search path
+/// other than root's often leaves those out.
+fn find(program: &Path) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
-        .any(|folder| folder.join(program).is_file())
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }
 
 fn cores() -> usize {
@@ -84,16 +97,19 @@ mod tests {
     #[test]
     fn servers_and_load_are_kept_apart() {
         let line = |pinning: Pinning, side| {
-            let command = pinning.command(side, Path::new("wrk"));
+            let command = pinning.command(side, Path::new("no-such-load"));
             let words = std::iter::once(command.get_program()).chain(command.get_args());
             words
                 .map(|word| word.to_string_lossy().into_owned())
                 .collect::<Vec<_>>()
                 .join(" ")
         };
-        assert_eq!(line(Pinning::Apart, Side::Server), "taskset -c 0 wrk");
+        assert_eq!(
+            line(Pinning::Apart, Side::Server),
+            "taskset -c 0 no-such-load"
+        );
         assert_eq!(line(Pinning::Apart, Side::Load), "taskset -c 1 wrk");
-        assert_eq!(line(Pinning::Free, Side::Server), "wrk");
+        assert_eq!(line(Pinning::Free, Side::Server), "no-such-load");
     }
 
     #[test]

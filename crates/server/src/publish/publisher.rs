@@ -68,6 +68,13 @@ enum Message {
     Stop,
 }
 
+/// A look at a folder that is to come.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    due: Instant,
+    depth: Depth,
+}
+
 /// A fresh hint is acted upon after this long, so that a burst is one look.
 const HINT_DELAY: Duration = Duration::from_millis(10);
 /// Looking at a folder takes at most one part in this many of the time.
@@ -124,7 +131,7 @@ struct Work {
     hashers: Hashers,
     watcher: Option<TreeWatcher>,
     /// Folders to look at, and from when.
-    dirty: HashMap<CatalogPath, Instant>,
+    dirty: HashMap<CatalogPath, Look>,
     /// Large folders that were looked at lately, and until when they rest.
     resting: HashMap<CatalogPath, Instant>,
     /// Folders reached through a symlink, by identity: inotify reports under the real name only.
@@ -209,7 +216,7 @@ impl Work {
     fn take(&mut self, message: Message) {
         match message {
             Message::Hint(Hint::Dirty(folder)) => {
-                self.mark_dirty(folder, Instant::now() + HINT_DELAY)
+                self.mark_dirty(folder, Instant::now() + HINT_DELAY, Depth::News)
             }
             Message::Hint(Hint::Settled(path)) => self.look_at_path(&path, Writer::Done),
             Message::Hint(Hint::Rescan) => self.next_scan = Instant::now(),
@@ -219,10 +226,11 @@ impl Work {
     }
 
     /// Has a folder looked at, not before it has rested from the last look.
-    fn mark_dirty(&mut self, folder: CatalogPath, due: Instant) {
+    fn mark_dirty(&mut self, folder: CatalogPath, due: Instant, depth: Depth) {
         let rested = self.resting.get(&folder).copied().unwrap_or(due);
         let due = due.max(rested);
-        self.dirty.entry(folder).or_insert(due);
+        let look = self.dirty.entry(folder).or_insert(Look { due, depth });
+        look.depth = look.depth.max(depth);
     }
 
     /// Hands out files to hash and publishes a batch that is due.
@@ -285,7 +293,7 @@ impl Work {
         let now = Instant::now();
         let parent = path.parent().unwrap_or_else(CatalogPath::root);
         if !self.draft.catalog().is_folder(&parent) {
-            return self.mark_dirty(parent, now);
+            return self.mark_dirty(parent, now, Depth::News);
         }
         match self.tree.open_path(path) {
             Ok(Opened::File(live)) => match self.draft.catalog().entry(path) {
@@ -296,23 +304,29 @@ impl Work {
                 }
                 _ => self.put(path, walk::file_entry(&live.facts), writer),
             },
-            Ok(Opened::Folder(_)) | Err(OpenError::NotFound) => self.mark_dirty(parent, now),
+            Ok(Opened::Folder(_)) => {
+                // It was moved here, and what is in it with it: nothing in it can be relied upon.
+                self.mark_dirty(parent, now, Depth::News);
+                self.mark_dirty(path.clone(), now, Depth::All);
+            }
+            Err(OpenError::NotFound) => self.mark_dirty(parent, now, Depth::News),
             Err(error) => self.complain_of(path, &error),
         }
     }
 
     fn look_at_dirty(&mut self, inbox: &Receiver<Message>) {
         let now = Instant::now();
+        let is_due = |(_, look): &(&CatalogPath, &Look)| look.due <= now;
         let due: Vec<_> = self
             .dirty
             .iter()
-            .filter(|(_, due)| **due <= now)
-            .map(|(path, _)| path.clone())
+            .filter(is_due)
+            .map(|(path, look)| (path.clone(), look.depth))
             .collect();
-        for folder in due {
+        for (folder, depth) in due {
             self.dirty.remove(&folder);
             let begun = Instant::now();
-            self.walk(&folder, Depth::News, inbox);
+            self.walk(&folder, depth, inbox);
             let cost = begun.elapsed();
             if cost > HINT_DELAY {
                 self.resting.insert(folder, Instant::now() + cost * DUTY);
@@ -353,7 +367,7 @@ impl Work {
                 Ok(Some(mut found)) => {
                     gone.append(&mut found.gone);
                     steps.append(&mut found.next);
-                    self.note_aliases(&step, found.identity, folder, depth);
+                    self.note_aliases(&step, found.identity, folder);
                     self.apply(found);
                 }
                 Ok(None) => gone.push(step.folder),
@@ -451,23 +465,17 @@ impl Work {
     }
 
     /// Remembers folders reached through symlinks, and has them looked at when their real self was.
-    fn note_aliases(
-        &mut self,
-        step: &Step,
-        identity: (u64, u64),
-        folder: &CatalogPath,
-        depth: Depth,
-    ) {
+    fn note_aliases(&mut self, step: &Step, identity: (u64, u64), folder: &CatalogPath) {
         if step.via == Via::Symlink {
             let aliases = self.aliases.entry(identity).or_default();
             if !aliases.contains(&step.folder) {
                 aliases.push(step.folder.clone());
             }
-        } else if depth == Depth::News && step.folder == *folder {
+        } else if step.folder == *folder && !folder.is_root() {
             let now = Instant::now();
             for alias in self.aliases.get(&identity).cloned().unwrap_or_default() {
                 if alias != *folder {
-                    self.mark_dirty(alias, now);
+                    self.mark_dirty(alias, now, Depth::News);
                 }
             }
         }
@@ -489,7 +497,7 @@ impl Work {
     /// When there is something to do without a message.
     fn due(&self) -> Instant {
         [
-            self.dirty.values().min().copied(),
+            self.dirty.values().map(|look| look.due).min(),
             self.settling.due(),
             self.draft.due(self.pace()),
             (self.settling.ready() > 0 && self.hashers.in_flight() == 0).then(Instant::now),

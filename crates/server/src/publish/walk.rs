@@ -7,15 +7,15 @@
 use std::{rc::Rc, sync::Arc};
 
 use overspill_core::{
-    catalog::{Catalog, Entry, Kind, Revision},
+    catalog::{Catalog, Entry, Kind, Revision, Stamp},
     path::CatalogPath,
 };
 use overspill_store::tree::{FileFacts, FolderListing, Found, OpenError, Problem, Tree, Via};
 
 /// How far down a walk goes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Depth {
-    /// Folders that are new, and the one asked for.
+    /// The folder asked for, and those that are new or not the same as before.
     News,
     /// Everything.
     All,
@@ -168,7 +168,8 @@ impl Differences {
                     return;
                 }
                 let entry = folder_entry(facts);
-                let is_known = known.is_some_and(|known| known.kind == Kind::Folder);
+                let is_known = known
+                    .is_some_and(|known| known.kind == Kind::Folder && known.stamp == entry.stamp);
                 if !known.is_some_and(|known| known.same_version(&entry)) {
                     self.put.push((path.clone(), entry));
                 }
@@ -212,11 +213,17 @@ pub(super) fn file_entry(facts: &FileFacts) -> Entry {
     }
 }
 
+/// The entry of a folder. Its stamp tells one folder from another under the same name; changes of
+/// what is in it are not its own.
 fn folder_entry(facts: &FileFacts) -> Entry {
+    let stamp = Some(Stamp {
+        ctime_ns: 0,
+        ..facts.stamp
+    });
     Entry {
         kind: Kind::Folder,
         size: 0,
-        stamp: None,
+        stamp,
         ..file_entry(facts)
     }
 }

@@ -139,6 +139,27 @@ fn a_news_walk_reads_only_what_is_new() {
 }
 
 #[test]
+fn another_folder_under_the_same_name_is_read_again() {
+    let mut scene = Scene::new();
+    scene.write("d/f.txt", "f");
+    scene.walk();
+    fs::rename(
+        scene.folder.path().join("d"),
+        scene.folder.path().join("aside"),
+    )
+    .unwrap();
+    scene.write("d/g.txt", "g");
+    let step = Step::at(&scene.tree, &CatalogPath::root());
+    let found = compare(&scene.tree, &scene.catalog, &step, Depth::News)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        sorted(found.next.into_iter().map(|step| step.folder)),
+        ["aside", "d"]
+    );
+}
+
+#[test]
 fn a_folder_that_went_away_is_no_error() {
     let scene = Scene::new();
     let gone = CatalogPath::parse(b"gone").unwrap();
