@@ -32,7 +32,7 @@ enum Chore {
 
 fn main() -> Result<ExitCode> {
     match Arguments::parse().chore {
-        Chore::Bench(bench) => bench::run(&bench, &checkout_root()?),
+        Chore::Bench(bench) => Ok(bench::run(&bench, &checkout_root()?)),
         Chore::Tidy => report_findings(),
     }
 }

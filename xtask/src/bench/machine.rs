@@ -108,7 +108,10 @@ mod tests {
             line(Pinning::Apart, Side::Server),
             "taskset -c 0 no-such-load"
         );
-        assert_eq!(line(Pinning::Apart, Side::Load), "taskset -c 1 wrk");
+        assert_eq!(
+            line(Pinning::Apart, Side::Load),
+            "taskset -c 1 no-such-load"
+        );
         assert_eq!(line(Pinning::Free, Side::Server), "no-such-load");
     }
 

@@ -156,6 +156,7 @@ fn status_shows_the_fleet_and_no_secret() {
         for output in [&text, &json] {
             assert!(!String::from_utf8_lossy(&output.stdout).contains(&token));
         }
+        assert!(!node.log().contains(&token), "the log tells the token");
     }
     let text = printed(&["status", &fleet.server.url]);
     let text = String::from_utf8_lossy(&text.stdout).into_owned();

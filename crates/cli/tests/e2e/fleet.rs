@@ -207,7 +207,8 @@ impl Fleet {
         wait_for("a fleet that has converged", LONG, || self.has_converged());
     }
 
-    fn has_converged(&self) -> bool {
+    /// Whether every file is hashed, and every mirror has it and is known to have it.
+    pub(crate) fn has_converged(&self) -> bool {
         let status = self.server.status();
         let revision = status.catalog.revision;
         let is_current = |node: &Node| {

@@ -56,7 +56,7 @@ impl Net {
     fn host(&mut self, name: &str, address: &str) -> String {
         let bridge = self.names[0].clone();
         let host = self.namespace(name);
-        // Made inside: names of interfaces here are at most 15 bytes, and others' are left alone.
+        // Made inside (lexicon-ok: `peer` is a word of ip): names of interfaces here are at most 15 bytes, and others' are left alone.
         ip(&format!(
             "-n {bridge} link add {name} type veth peer name eth0 netns {host}"
         ));
@@ -88,21 +88,10 @@ fn get(host: &str, url: &str, to: &Path) -> process::Output {
     run(get.args(["get", "--json", "-o"]).arg(to).arg(url))
 }
 
-#[test]
-fn a_client_is_sent_across_hosts() {
-    let needs = [Need::Root, Need::Program("ip"), Need::Program("curl")];
-    if !has("a_client_is_sent_across_hosts", &needs) {
-        return;
-    }
-    let stage = Stage::new();
-    let bytes = content(1, 1 << 20);
-    stage.write("file", &bytes);
-    let mut net = Net::new();
-    let (on_server, on_mirror) = (net.host("server", SERVER), net.host("mirror", MIRROR));
-    let client = net.host("client", CLIENT);
+/// A server and a mirror, each on its host.
+fn start(stage: &Stage, on_server: &str, on_mirror: &str) -> [Node; 2] {
     let listen = format!("0.0.0.0:{PORT}");
-
-    let mut serve = inside(&on_server, OVERSPILL);
+    let mut serve = inside(on_server, OVERSPILL);
     serve.args([
         "serve",
         "--die-with-parent",
@@ -115,53 +104,55 @@ fn a_client_is_sent_across_hosts() {
         .arg("--state")
         .arg(stage.path("state"))
         .arg(stage.tree());
-    let server = Node::start(&stage, "server", serve);
-    let url = format!("http://{SERVER}:{PORT}");
-    let mut mirror = inside(&on_mirror, OVERSPILL);
+    let server = Node::start(stage, "server", serve);
+    let mut mirror = inside(on_mirror, OVERSPILL);
     mirror.args([
         "mirror",
         "--die-with-parent",
         "--listen",
         &listen,
-        &url,
         "--store",
     ]);
     mirror
         .arg(stage.path("mirror"))
-        .env("OVERSPILL_TOKEN", server.token());
-    let _mirror = Node::start(&stage, "mirror", mirror);
+        .arg(format!("http://{SERVER}:{PORT}"));
+    mirror.env("OVERSPILL_TOKEN", server.token());
+    [Node::start(stage, "mirror", mirror), server]
+}
+
+/// What curl says about a download in `format`.
+fn curl(host: &str, args: &[&str], format: &str, to: &Path, url: &str) -> String {
+    let mut curl = inside(host, "curl");
+    curl.args(["-q", "-sSf", "--noproxy", "*", "-w", format, "-o"])
+        .arg(to)
+        .args(args);
+    let output = run(curl.arg(url));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_client_is_sent_across_hosts() {
+    let needs = [Need::Root, Need::Program("ip"), Need::Program("curl")];
+    if !has("a_client_is_sent_across_hosts", &needs) {
+        return;
+    }
+    let stage = Stage::new();
+    let bytes = content(1, 1 << 20);
+    stage.write("file", &bytes);
+    let mut net = Net::new();
+    let (on_server, on_mirror) = (net.host("server", SERVER), net.host("mirror", MIRROR));
+    let client = net.host("client", CLIENT);
+    let _nodes = start(&stage, &on_server, &on_mirror);
 
     // The server has only seen where the mirror came from; that is where clients are to go.
     let there = format!("http://{MIRROR}:{PORT}/file?ticket=");
-    let file = format!("{url}/file");
-    wait_for("a redirect to the other host", LONG, || {
-        let mut curl = inside(&client, "curl");
-        curl.args([
-            "-q",
-            "-s",
-            "--noproxy",
-            "*",
-            "-o",
-            "/dev/null",
-            "-w",
-            "%{redirect_url}",
-        ]);
-        let output = run(curl.arg(&file));
-        String::from_utf8_lossy(&output.stdout).starts_with(&there)
-    });
+    let file = format!("http://{SERVER}:{PORT}/file");
     let to = stage.path("curl");
-    let mut curl = inside(&client, "curl");
-    curl.args([
-        "-q",
-        "-sSfL",
-        "--noproxy",
-        "*",
-        "-w",
-        "%{url_effective}",
-        "-o",
-    ]);
-    let output = run(curl.arg(&to).arg(&file));
-    assert!(String::from_utf8_lossy(&output.stdout).starts_with(&there));
+    wait_for("a redirect to the other host", LONG, || {
+        curl(&client, &[], "%{redirect_url}", &to, &file).starts_with(&there)
+    });
+    let from = curl(&client, &["-L"], "%{url_effective}", &to, &file);
+    assert!(from.starts_with(&there), "{from}");
     assert!(fs::read(&to).unwrap() == bytes);
     let to = stage.path("get");
     get(&client, &file, &to);

@@ -19,6 +19,7 @@ mod hosts;
 mod http;
 mod live;
 mod protocol;
+mod real_tree;
 mod replicas;
 mod restart;
 mod shares;

@@ -3,7 +3,7 @@
 use std::{sync::Barrier, thread};
 
 use crate::{
-    fleet::{Fleet, Setup, say},
+    fleet::{Fleet, Setup, TWO, say},
     http::{Reply, Wire, request, split},
     stage::{Stage, content},
 };
@@ -90,4 +90,43 @@ fn finish(mut begun: Begun, bytes: &[u8]) -> usize {
         begun.node
     );
     begun.node
+}
+
+/// The rules that look at nothing are exact: who gets request after request, 0 being the server.
+#[test]
+fn simple_policies_take_turns() {
+    for (policy, turns) in [
+        ("round-robin", [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]),
+        ("alternate", [0, 0, 0, 0, 1, 2, 1, 2, 0, 1, 0, 2]),
+    ] {
+        let stage = Stage::new();
+        stage.write("file", &content(7, 100_000));
+        stage.write("small", &content(8, 10_000));
+        let server: &[&str] = &["--policy", policy];
+        let fleet = Fleet::ready(
+            stage,
+            Setup {
+                server,
+                mirrors: TWO,
+            },
+        );
+        let members = fleet.server.status().members;
+        let slot = |at: usize| {
+            1 + members
+                .iter()
+                .position(|m| m.url == fleet.mirrors[at].url)
+                .unwrap()
+        };
+        let slots = [0, slot(0), slot(1)];
+        let took: Vec<_> = turns.iter().map(|_| slots[begin(&fleet).node]).collect();
+        assert_eq!(took, turns, "{policy}");
+        // What is not worth a redirect takes no turn.
+        assert_eq!(fleet.server.get("/small").status, 200);
+        let decisions = fleet.server.status().decisions.unwrap();
+        assert_eq!(
+            decisions.serve + decisions.redirect,
+            turns.len() as u64,
+            "{policy}"
+        );
+    }
 }

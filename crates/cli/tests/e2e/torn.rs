@@ -38,9 +38,14 @@ fn rewrite(path: &Path, bytes: &[u8]) {
 }
 
 /// Downloads while the file changes; the body must be a part of one version, or all of it.
-fn download_while(fleet: &Fleet, read_bytes: u64, old: &[u8], change: impl FnOnce()) {
+fn download_while(fleet: &Fleet, name: &str, read_bytes: u64, old: &[u8], change: impl FnOnce()) {
     let mut wire = Wire::open(fleet.server.address).unwrap();
-    wire.send(request("GET", fleet.server.address, "/file", ""));
+    wire.send(request(
+        "GET",
+        fleet.server.address,
+        &format!("/{name}"),
+        "",
+    ));
     let head = wire.head().unwrap();
     assert_eq!((head.status, head.length()), (200, SIZE_BYTES as u64));
     let mut body = wire.body(read_bytes);
@@ -59,10 +64,10 @@ fn rewrite_at_every_point(fleet: &Fleet) {
     let mut old = fs::read(&path).unwrap();
     for (seed, read_bytes) in READ_BYTES.into_iter().enumerate() {
         let new = content(100 + seed as u64, SIZE_BYTES);
-        download_while(fleet, read_bytes, &old, || rewrite(&path, &new));
+        download_while(fleet, "file", read_bytes, &old, || rewrite(&path, &new));
         old = new;
     }
-    download_while(fleet, 1 << 20, &old, || {
+    download_while(fleet, "file", 1 << 20, &old, || {
         File::options()
             .write(true)
             .open(&path)
@@ -81,14 +86,16 @@ fn a_fresh_file_rewritten_in_place_is_cut() {
 #[test]
 fn a_file_at_rest_rewritten_in_place_is_cut() {
     let fleet = fleet();
-    let path = fleet.stage.tree().join("file");
-    for (seed, read_bytes) in [(7, 64 << 10), (8, 5 << 20)] {
-        let old = fs::read(&path).unwrap();
+    let old = content(1, SIZE_BYTES);
+    fleet.stage.write("other", &old);
+    let read_bytes = [("file", 64 << 10), ("other", 5 << 20)];
+    for (name, read_bytes) in read_bytes {
+        let path = fleet.stage.tree().join(name);
         wait_for("a file at rest", LONG, || {
             age(&path) > Duration::from_secs(11)
         });
-        let new = content(seed, SIZE_BYTES);
-        download_while(&fleet, read_bytes, &old, || rewrite(&path, &new));
+        let new = content(read_bytes, SIZE_BYTES);
+        download_while(&fleet, name, read_bytes, &old, || rewrite(&path, &new));
     }
 }
 
