@@ -67,6 +67,12 @@ impl Catalog {
         self.instance
     }
 
+    /// The same entries as those of another instance: its revisions are not to be compared with
+    /// this one's.
+    pub fn of_instance(self, instance: InstanceId) -> Self {
+        Self { instance, ..self }
+    }
+
     /// The revision of the last applied batch.
     pub fn revision(&self) -> Revision {
         self.revision

@@ -12,7 +12,6 @@ use http::Method;
 use overspill_core::{catalog::Revision, secret::FleetToken};
 use overspill_net::client::{ClientError, HttpClient, Patience, Reply};
 use overspill_node::Meter;
-use overspill_store::index::IndexError;
 use overspill_wire::{
     feed::FeedKind,
     fleet::{Event, SignedEvent},
@@ -77,8 +76,6 @@ enum LinkError {
     Feed(#[from] FeedError),
     #[error("an event is not to be believed: {0}")]
     Forged(String),
-    #[error(transparent)]
-    Index(#[from] IndexError),
     #[error(transparent)]
     Session(#[from] SessionError),
 }
@@ -193,7 +190,7 @@ impl Tie {
             FeedKind::Changes => replica.advance(feed.revision, &feed.changes),
         });
         match applied.await {
-            Ok(result) => Ok(result?),
+            Ok(()) => Ok(()),
             Err(panic) => Err(LinkError::Forged(panic.to_string())),
         }
     }

@@ -7,10 +7,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -32,8 +29,8 @@ pub(crate) struct Replica {
     index: Index,
     catalog: ArcSwap<Catalog>,
     state: Mutex<State>,
-    /// Whether the index has batches that a crash would lose.
-    unsynced: AtomicBool,
+    /// How far the index on disk is behind the catalog in memory.
+    indexed: Mutex<Indexed>,
     /// Rings when something new is missing.
     pub(crate) wanted: Notify,
     /// Rings when something has become held, or stopped being so.
@@ -64,6 +61,17 @@ enum Presence {
     Held,
     /// Queued under this revision.
     Missing(Revision),
+}
+
+/// How well the index on disk remembers the catalog.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Indexed {
+    /// All of it, whatever happens.
+    Durably,
+    /// All of it, unless the machine or the process dies within the second.
+    Eventually,
+    /// The disk failed, and the index may have gaps: it has to be written whole.
+    Not,
 }
 
 /// An object to fetch.
@@ -139,7 +147,7 @@ impl Replica {
             index,
             catalog,
             state: Mutex::new(state),
-            unsynced: AtomicBool::new(false),
+            indexed: Mutex::new(Indexed::Durably),
             wanted,
             changed,
         })
@@ -163,7 +171,7 @@ impl Replica {
     }
 
     /// Moves to `revision` by the changes that lead there; all their paths flip together.
-    pub(crate) fn advance(&self, revision: Revision, changes: &[Change]) -> Result<(), IndexError> {
+    pub(crate) fn advance(&self, revision: Revision, changes: &[Change]) {
         let old = self.catalog();
         let mut new = (*old).clone();
         new.apply(
@@ -172,7 +180,7 @@ impl Replica {
                 .iter()
                 .map(|change| (&change.path, change.entry.as_ref())),
         );
-        self.remember(&new, changes, Reset::Keep)?;
+        self.remember(&new, changes, Reset::Keep);
         {
             let mut state = self.state();
             for change in changes {
@@ -185,13 +193,12 @@ impl Replica {
             }
         }
         self.swap(new);
-        Ok(())
     }
 
     /// Starts over from a snapshot. Objects that are wanted again stay as they are.
-    pub(crate) fn replace(&self, new: Catalog, changes: &[Change]) -> Result<(), IndexError> {
+    pub(crate) fn replace(&self, new: Catalog, changes: &[Change]) {
         let old = self.catalog();
-        self.remember(&new, changes, Reset::Clear)?;
+        self.remember(&new, changes, Reset::Clear);
         {
             let mut state = self.state();
             for (path, entry) in new.iter() {
@@ -202,7 +209,6 @@ impl Replica {
             }
         }
         self.swap(new);
-        Ok(())
     }
 
     /// The next object to fetch, claimed for the caller.
@@ -358,22 +364,35 @@ impl Replica {
         }
     }
 
-    /// Makes the index durable if it is not. Batches are not synced one by one, since what a crash
-    /// loses is only asked for again; but the server may be gone by then.
+    /// Brings the index up to date, if it is not. Batches are not synced one by one, since what a
+    /// crash loses is only asked for again; but the server may be gone by then.
     pub(crate) fn sync_index(&self) {
-        if !self.unsynced.swap(false, Relaxed) {
-            return;
-        }
+        let mut indexed = self.indexed.lock().unwrap_or_else(PoisonError::into_inner);
         let catalog = self.catalog();
-        if let Err(error) = self.commit(&catalog, &[], Reset::Keep, Durability::Immediate) {
-            tracing::warn!(%error, "cannot write the index; a crash would lose the catalog");
-        }
+        let result = match *indexed {
+            Indexed::Durably => return,
+            Indexed::Eventually => self.commit(&catalog, &[], Reset::Keep, Durability::Immediate),
+            Indexed::Not => {
+                let whole = catalog.iter().map(|(path, entry)| Change {
+                    revision: entry.revision,
+                    path: path.clone(),
+                    entry: Some(Arc::clone(entry)),
+                });
+                let whole: Vec<Change> = whole.collect();
+                self.commit(&catalog, &whole, Reset::Clear, Durability::Immediate)
+            }
+        };
+        *indexed = noted(*indexed, Indexed::Durably, result);
     }
 
-    fn remember(&self, new: &Catalog, changes: &[Change], reset: Reset) -> Result<(), IndexError> {
-        self.commit(new, changes, reset, Durability::Eventual)?;
-        self.unsynced.store(true, Relaxed);
-        Ok(())
+    /// Remembers a batch. A disk that fails is no reason not to follow the server: the catalog goes
+    /// on in memory, and the index is written whole when the disk takes it again.
+    fn remember(&self, new: &Catalog, changes: &[Change], reset: Reset) {
+        let mut indexed = self.indexed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *indexed != Indexed::Not || reset == Reset::Clear {
+            let result = self.commit(new, changes, reset, Durability::Eventual);
+            *indexed = noted(*indexed, Indexed::Eventually, result);
+        }
     }
 
     fn commit(
@@ -403,6 +422,19 @@ impl Replica {
     /// Held for operations on plain data only.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What follows from a commit; a failure is told once, and not each second.
+fn noted(before: Indexed, after: Indexed, result: Result<(), IndexError>) -> Indexed {
+    match result {
+        Ok(()) => after,
+        Err(error) => {
+            if before != Indexed::Not {
+                tracing::warn!(%error, "cannot write the index; it is tried again each second");
+            }
+            Indexed::Not
+        }
     }
 }
 

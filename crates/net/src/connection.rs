@@ -56,10 +56,11 @@ pub(crate) async fn serve<S: Service>(stream: TcpStream, client: SocketAddr, cor
             drop(registered);
             // The registration held the only other reference to the stream.
             if let Some(stream) = Rc::into_inner(stream) {
-                handover::serve(stream, first_bytes, client, core).await;
+                // Boxed: it is rare, and would make every connection's task as large as itself.
+                Box::pin(handover::serve(stream, first_bytes, client, core)).await;
             }
         }
-        Ok(Next::Linger) => linger(&stream, &registered).await,
+        Ok(Next::Linger) => Box::pin(linger(&stream, &registered)).await,
         Ok(Next::Close | Next::More) => {}
         Err(error) => tracing::debug!(%client, %error, "response cut"),
     }
@@ -163,7 +164,15 @@ impl<S: Service> Connection<'_, S> {
                 let flow = self.core.shard.begin(range.len());
                 let head = mem::take(&mut self.output);
                 let activity = &self.registered.activity;
-                transmit::send_file(self.stream, &head, &file, range, &flow, activity).await?;
+                Box::pin(transmit::send_file(
+                    self.stream,
+                    &head,
+                    &file,
+                    range,
+                    &flow,
+                    activity,
+                ))
+                .await?;
                 flow.finish();
                 self.core.pool.give(head);
             }
@@ -183,7 +192,7 @@ impl<S: Service> Connection<'_, S> {
         let flow = self.core.shard.begin(bytes.len() as u64);
         let activity = &self.registered.activity;
         let head = mem::take(&mut self.output);
-        transmit::send_both(self.stream, &head, bytes, activity).await?;
+        Box::pin(transmit::send_both(self.stream, &head, bytes, activity)).await?;
         self.core.pool.give(head);
         flow.sent(bytes.len() as u64);
         flow.finish();
@@ -276,10 +285,9 @@ fn end_of(request: &Request<'_>, head_bytes: usize, buffered: usize) -> usize {
     }
 }
 
-/// Waits until there is something to read and reads once into the spare room of `input`.
+/// Reads once, when there is something to read, into the spare room of `input`.
 async fn read_once(stream: &TcpStream, input: &mut Vec<u8>) -> io::Result<usize> {
     loop {
-        stream.readable().await?;
         let room = input.capacity() - input.len();
         match stream.try_read_buf(input) {
             Ok(bytes) => {
@@ -292,7 +300,7 @@ async fn read_once(stream: &TcpStream, input: &mut Vec<u8>) -> io::Result<usize>
                 }
                 return Ok(bytes);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.readable().await?,
             Err(error) => return Err(error),
         }
     }

@@ -10,7 +10,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::Sleep,
 };
 
 use overspill_http1::range::ByteRange;
@@ -127,6 +128,7 @@ pub struct StreamedFile {
     file: FileBody,
     range: ByteRange,
     flow: Option<Flow>,
+    resting: Option<Pin<Box<Sleep>>>,
 }
 
 /// Bytes read at a time for a hyper body.
@@ -139,6 +141,7 @@ impl StreamedFile {
             file,
             range,
             flow: Some(flow),
+            resting: None,
         }
     }
 
@@ -175,8 +178,18 @@ impl http_body::Body for StreamedFile {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        // A file of a moment ago: by the time of its last part its own times must be able to tell
+        // whether it has changed since, so it rests first.
+        let rest = self.file.must_rest_for();
+        if !rest.is_zero() && self.resting.is_none() {
+            self.resting = Some(Box::pin(tokio::time::sleep(rest)));
+        }
+        if let Some(resting) = &mut self.resting {
+            ready!(resting.as_mut().poll(cx));
+            self.resting = None;
+        }
         Poll::Ready(
             self.next_part()
                 .map(|part| part.map(Frame::data))

@@ -3,7 +3,12 @@
 //! A [`Service`] writes response heads and names bodies; the connection sends them. It must never
 //! touch a socket, and the connection must never look into a request beyond its framing.
 
-use std::{fs::File, net::SocketAddr, sync::Arc};
+use std::{
+    fs::File,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use overspill_http1::{range::ByteRange, request::Request};
@@ -65,6 +70,9 @@ pub enum Body {
     Written(u64),
 }
 
+/// Twice the coarsest tick of the kernel's clock for file times (10 ms at 100 Hz).
+const CLOCK_TICK: Duration = Duration::from_millis(20);
+
 /// A file to send from.
 #[derive(Clone, Debug)]
 pub enum FileBody {
@@ -84,6 +92,23 @@ impl FileBody {
             Self::Hot(live) | Self::Live(live) => &live.file,
             Self::Object(file) => file,
         }
+    }
+
+    /// How long to wait before [`FileBody::is_unchanged`] can tell; nothing for a file at rest.
+    ///
+    /// The kernel dates a write when it begins, and by the tick of its clock. So a look before and
+    /// one after, both within one write, see the same times; only times that have grown old prove
+    /// that nothing was written since.
+    pub fn must_rest_for(&self) -> Duration {
+        let Self::Hot(live) = self else {
+            return Duration::ZERO;
+        };
+        let changed_ns = live.facts.stamp.ctime_ns.max(live.facts.mtime_ns);
+        let changed = UNIX_EPOCH + Duration::from_nanos(u64::try_from(changed_ns).unwrap_or(0));
+        let age = SystemTime::now()
+            .duration_since(changed)
+            .unwrap_or_default();
+        CLOCK_TICK.saturating_sub(age)
     }
 
     /// Whether the bytes are still those that were promised in the head.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use overspill_http1::range::ByteRange;
-use rustix::net::SendFlags;
+use rustix::net::{SendAncillaryBuffer, SendFlags};
 use thiserror::Error;
 use tokio::{io::Interest, net::TcpStream};
 
@@ -64,7 +64,7 @@ pub(crate) async fn send_both(
     activity: &Activity,
 ) -> Result<(), TransmitError> {
     let both = [IoSlice::new(head), IoSlice::new(body)];
-    let sent = write_ready(stream, || stream.try_write_vectored(&both)).await?;
+    let sent = write_ready(stream, || send_vectored(stream, &both)).await?;
     activity.progressed();
     if sent < head.len() {
         let more = SendFlags::MORE | SendFlags::NOSIGNAL;
@@ -160,14 +160,27 @@ impl Sink<'_> {
                     _ => TransmitError::File(error),
                 })?;
             offset += wanted as u64;
-            if offset == range.end && !self.body.is_unchanged() {
-                return Err(TransmitError::Changed);
+            if offset == range.end {
+                self.check_unchanged().await?;
             }
             send_all(self.stream, part, SendFlags::NOSIGNAL, self.activity).await?;
             self.flow.sent(wanted as u64);
             tokio::task::yield_now().await;
         }
         Ok(())
+    }
+
+    /// Looks at the file again, once its times can tell whether it has changed.
+    async fn check_unchanged(&self) -> Result<(), TransmitError> {
+        let rest = self.body.must_rest_for();
+        if !rest.is_zero() {
+            tokio::time::sleep(rest).await;
+        }
+        if self.body.is_unchanged() {
+            Ok(())
+        } else {
+            Err(TransmitError::Changed)
+        }
     }
 
     fn sent(&self, bytes: u64) {
@@ -180,13 +193,21 @@ fn send_once(stream: &TcpStream, bytes: &[u8], flags: SendFlags) -> io::Result<u
     rustix::net::send(stream, bytes, flags).map_err(Into::into)
 }
 
-/// Runs a non-blocking write when the socket can take it.
+fn send_vectored(stream: &TcpStream, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    let mut control = SendAncillaryBuffer::default();
+    rustix::net::sendmsg(stream, parts, &mut control, SendFlags::NOSIGNAL).map_err(Into::into)
+}
+
+/// Runs a non-blocking write, at once if the socket can take it, and else when it can.
 async fn write_ready(
     stream: &TcpStream,
-    write: impl FnMut() -> io::Result<usize>,
+    mut write: impl FnMut() -> io::Result<usize>,
 ) -> Result<usize, TransmitError> {
-    stream
-        .async_io(Interest::WRITABLE, write)
-        .await
-        .map_err(TransmitError::Client)
+    let result = match stream.try_io(Interest::WRITABLE, &mut write) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            stream.async_io(Interest::WRITABLE, write).await
+        }
+        result => result,
+    };
+    result.map_err(TransmitError::Client)
 }

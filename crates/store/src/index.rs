@@ -9,7 +9,7 @@ mod record;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use overspill_core::{
@@ -28,7 +28,8 @@ use self::record::RecordError;
 /// The index of a server or of a mirror.
 #[derive(Debug)]
 pub struct Index {
-    database: Database,
+    /// `None` after a failure: the database then answers nothing until it is opened anew.
+    database: Mutex<Option<Database>>,
     path: PathBuf,
 }
 
@@ -135,86 +136,112 @@ impl Index {
     /// all, here and on disk, and to answer `None`, for a catalog with gaps would look like
     /// deletions.
     pub fn load(&self) -> Result<Option<Catalog>, IndexError> {
-        match self.read_catalog() {
+        match self.with(read_catalog)? {
             Ok(catalog) => Ok(catalog),
-            Err(LoadError::Record(error)) => {
+            Err(error) => {
                 tracing::warn!(index = %self.path.display(), %error, "entries dropped");
-                self.forget_entries()
-                    .map_err(|error| storage(&self.path, error))?;
+                self.with(forget_entries)?;
                 Ok(None)
             }
-            Err(LoadError::Storage(error)) => Err(storage(&self.path, error)),
         }
     }
 
     /// All objects with their sizes in bytes, ordered by root.
     pub fn objects(&self) -> Result<Vec<(Root, u64)>, IndexError> {
-        self.read_objects()
-            .map_err(|error| storage(&self.path, error))
+        self.with(read_objects)
     }
 
     /// Writes a batch in one transaction.
+    ///
+    /// After an error everything since the last immediate batch may be gone. Whoever goes on then
+    /// writes a whole snapshot ([`Reset::Clear`]) first, or the index would have gaps.
     pub fn commit(&self, batch: IndexBatch<'_>) -> Result<(), IndexError> {
-        self.write(batch)
-            .map_err(|error| storage(&self.path, error))
+        self.with(|database| write(database, batch))
+    }
+
+    /// Runs `work` on the database, opening it anew if it failed before.
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, IndexError> {
+        // Held for one transaction; what may panic in it leaves nothing half done behind.
+        let mut open = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = match open.take() {
+            Some(database) => database,
+            None => {
+                open_database(&self.path)
+                    .map_err(|refusal| refusal.into_error(&self.path))?
+                    .0
+            }
+        };
+        let result = work(&database).map_err(|error| storage(&self.path, error))?;
+        *open = Some(database);
+        Ok(result)
     }
 
     fn new(database: Database, path: &Path) -> Self {
         Self {
-            database,
+            database: Mutex::new(Some(database)),
             path: path.to_owned(),
         }
     }
+}
 
-    fn read_catalog(&self) -> Result<Option<Catalog>, LoadError> {
-        let transaction = self.database.begin_read().map_err(redb::Error::from)?;
-        let Some((instance, revision)) = read_meta(&transaction)? else {
-            return Ok(None);
-        };
-        let entries = read_entries(&transaction, revision)?;
-        let mut catalog = Catalog::new(instance);
-        let batch = entries.iter().map(|(path, entry)| (path, Some(entry)));
-        catalog.apply(revision, batch);
-        Ok(Some(catalog))
-    }
+/// The inner error is of what is written there, the outer of the disk.
+fn read_catalog(database: &Database) -> Result<Result<Option<Catalog>, RecordError>, redb::Error> {
+    let transaction = database.begin_read()?;
+    let Some((instance, revision)) = read_meta(&transaction)? else {
+        return Ok(Ok(None));
+    };
+    let entries = match read_entries(&transaction, revision) {
+        Ok(entries) => entries,
+        Err(LoadError::Record(error)) => return Ok(Err(error)),
+        Err(LoadError::Storage(error)) => return Err(error),
+    };
+    let mut catalog = Catalog::new(instance);
+    catalog.apply(
+        revision,
+        entries.iter().map(|(path, entry)| (path, Some(entry))),
+    );
+    Ok(Ok(Some(catalog)))
+}
 
-    fn read_objects(&self) -> Result<Vec<(Root, u64)>, redb::Error> {
-        let objects = self.database.begin_read()?.open_table(OBJECTS)?;
-        objects
-            .iter()?
-            .map(|row| {
-                let (root, bytes) = row?;
-                Ok((Root(*root.value()), bytes.value()))
-            })
-            .collect()
-    }
+fn read_objects(database: &Database) -> Result<Vec<(Root, u64)>, redb::Error> {
+    let objects = database.begin_read()?.open_table(OBJECTS)?;
+    objects
+        .iter()?
+        .map(|row| {
+            let (root, bytes) = row?;
+            Ok((Root(*root.value()), bytes.value()))
+        })
+        .collect()
+}
 
-    fn write(&self, batch: IndexBatch<'_>) -> Result<(), redb::Error> {
-        let mut transaction = self.database.begin_write()?;
-        transaction.set_durability(match batch.durability {
-            Durability::Eventual => redb::Durability::None,
-            Durability::Immediate => redb::Durability::Immediate,
-        })?;
-        if batch.reset == Reset::Clear {
-            transaction.delete_table(ENTRIES)?;
-        }
-        write_entries(&transaction, batch.changes)?;
-        write_objects(&transaction, batch.objects_removed, batch.objects_added)?;
-        {
-            let mut meta = transaction.open_table(META)?;
-            meta.insert(INSTANCE, batch.instance.0)?;
-            meta.insert(REVISION, batch.revision.0)?;
-        }
-        Ok(transaction.commit()?)
-    }
-
-    fn forget_entries(&self) -> Result<(), redb::Error> {
-        let transaction = self.database.begin_write()?;
+fn write(database: &Database, batch: IndexBatch<'_>) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(match batch.durability {
+        Durability::Eventual => redb::Durability::None,
+        Durability::Immediate => redb::Durability::Immediate,
+    })?;
+    if batch.reset == Reset::Clear {
         transaction.delete_table(ENTRIES)?;
-        transaction.delete_table(META)?;
-        create_tables(&transaction)?;
-        Ok(transaction.commit()?)
     }
+    write_entries(&transaction, batch.changes)?;
+    write_objects(&transaction, batch.objects_removed, batch.objects_added)?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert(INSTANCE, batch.instance.0)?;
+        meta.insert(REVISION, batch.revision.0)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+fn forget_entries(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.delete_table(ENTRIES)?;
+    transaction.delete_table(META)?;
+    create_tables(&transaction)?;
+    Ok(transaction.commit()?)
 }
 
 /// Why a file cannot be opened as an index.

@@ -1,10 +1,8 @@
 //! A mirror whose disk is full stops fetching, keeps serving, says so, and recovers.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+
+use tempfile::TempDir;
 
 use crate::{
     fleet::{Fleet, Setup, TWO},
@@ -15,24 +13,26 @@ use crate::{
 const FILES: u64 = 40;
 const FILE_BYTES: usize = 1 << 20;
 
-/// A small disk of its own, taken away at the end.
+/// A small disk outside the stage, which nodes leave before it is taken away.
 struct Disk {
-    at: PathBuf,
+    at: TempDir,
 }
 
 impl Disk {
-    fn mount(at: PathBuf, size: &str) -> Self {
-        fs::create_dir(&at).unwrap();
+    fn mount(size: &str) -> Self {
+        let at = tempfile::Builder::new()
+            .prefix("overspill-e2e-disk-")
+            .tempdir();
+        let at = at.unwrap();
         let mut mount = Command::new("mount");
-        run(mount
-            .args([
-                "-t",
-                "tmpfs",
-                "-o",
-                &format!("size={size}"),
-                "overspill-e2e",
-            ])
-            .arg(&at));
+        mount.args([
+            "-t",
+            "tmpfs",
+            "-o",
+            &format!("size={size}"),
+            "overspill-e2e",
+        ]);
+        run(mount.arg(at.path()));
         Self { at }
     }
 
@@ -40,14 +40,17 @@ impl Disk {
         let mut mount = Command::new("mount");
         run(mount
             .args(["-o", &format!("remount,size={size}")])
-            .arg(&self.at));
+            .arg(self.at.path()));
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
         // Lazily: a mirror that is just being killed may still have files open.
-        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
+        let _ = Command::new("umount")
+            .arg("-l")
+            .arg(self.at.path())
+            .status();
     }
 }
 
@@ -61,7 +64,8 @@ fn a_full_disk_stops_fetching_and_nothing_else() {
     for seed in 0..FILES {
         stage.write(format!("file-{seed}"), &content(seed, FILE_BYTES));
     }
-    let disk = Disk::mount(stage.path("mirror-1"), "8m");
+    let disk = Disk::mount("8m");
+    symlink(disk.at.path(), stage.path("mirror-1")).unwrap();
     let fleet = Fleet::start(
         stage,
         Setup {
@@ -80,8 +84,8 @@ fn a_full_disk_stops_fetching_and_nothing_else() {
     wait_for("a server that shows it", LONG, || {
         condition(&fleet, &name).contains("disk full")
     });
-    assert_served_exactly(&fleet, &disk.at);
-    let held = objects(&disk.at);
+    assert_served_exactly(&fleet, disk.at.path());
+    let held = objects(disk.at.path());
     assert!(held > 0, "it holds nothing: the test shows nothing");
     // Those with room are not held up.
     wait_for("the other mirror to be complete", LONG, || {
@@ -92,7 +96,7 @@ fn a_full_disk_stops_fetching_and_nothing_else() {
 
     disk.resize("128m");
     fleet.converge();
-    assert_eq!(objects(&disk.at), FILES);
+    assert_eq!(objects(disk.at.path()), FILES);
     assert_eq!(full.status().problems, Vec::<String>::new());
     wait_for("a server that shows no condition", LONG, || {
         condition(&fleet, &name).is_empty()

@@ -17,6 +17,8 @@ const SERVER: &str = "10.231.7.1";
 const MIRROR: &str = "10.231.7.2";
 const CLIENT: &str = "10.231.7.3";
 const PORT: u16 = 8080;
+/// The other end of a cable, to be followed by the namespace it is in.
+const PAIRED: &str = "type veth peer name eth0 netns"; // lexicon-ok: the words are those of `ip`
 
 /// Namespaces on one bridge, which lives in a namespace of its own and so touches nothing here.
 struct Net {
@@ -56,10 +58,8 @@ impl Net {
     fn host(&mut self, name: &str, address: &str) -> String {
         let bridge = self.names[0].clone();
         let host = self.namespace(name);
-        // Made inside (lexicon-ok: `peer` is a word of ip): names of interfaces here are at most 15 bytes, and others' are left alone.
-        ip(&format!(
-            "-n {bridge} link add {name} type veth peer name eth0 netns {host}"
-        ));
+        // Made inside: names of interfaces here are at most 15 bytes, and others' are left alone.
+        ip(&format!("-n {bridge} link add {name} {PAIRED} {host}"));
         ip(&format!("-n {bridge} link set {name} master br0"));
         ip(&format!("-n {bridge} link set {name} up"));
         ip(&format!("-n {host} addr add {address}/24 dev eth0"));

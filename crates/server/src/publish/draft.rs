@@ -13,9 +13,9 @@ use overspill_core::{
     catalog::{Catalog, Change, Entry, Kind},
     path::CatalogPath,
 };
-use overspill_store::index::{Durability, Index, IndexBatch, Reset};
+use overspill_store::index::{Durability, Index, IndexBatch, IndexError, Reset};
 
-use super::Published;
+use super::{Published, random_instance};
 
 /// A batch in the making.
 pub(super) struct Draft {
@@ -23,6 +23,16 @@ pub(super) struct Draft {
     changes: Vec<Change>,
     begun: Option<Instant>,
     index: Index,
+    indexed: Indexed,
+}
+
+/// Whether the index remembers what was published.
+#[derive(Clone, Copy, Debug)]
+enum Indexed {
+    /// All of it.
+    Whole,
+    /// The disk failed; it has to be written whole, not before this.
+    Broken { retry: Instant },
 }
 
 /// A batch is published when it is this old, so that a single file is on its way at once ...
@@ -31,6 +41,9 @@ const BATCH_AGE: Duration = Duration::from_millis(20);
 const BUSY_BATCH_AGE: Duration = Duration::from_millis(300);
 /// ... or when it has this many changes.
 const BATCH_CHANGES: usize = 10_000;
+
+/// Pause before a disk that failed is tried again: writing the index whole is work.
+const RETRY_INDEX: Duration = Duration::from_secs(10);
 
 /// How much hashing is going on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,6 +59,7 @@ impl Draft {
             changes: Vec::new(),
             begun: None,
             index,
+            indexed: Indexed::Whole,
         }
     }
 
@@ -111,19 +125,44 @@ impl Draft {
         published.publish(self.catalog.clone(), paths);
     }
 
-    fn remember(&self, changes: &[Change]) {
-        let batch = IndexBatch {
+    fn remember(&mut self, changes: &[Change]) {
+        let result = match self.indexed {
+            Indexed::Broken { retry } if Instant::now() < retry => return,
+            Indexed::Broken { .. } => {
+                let whole = self.catalog.iter().map(|(path, entry)| Change {
+                    revision: entry.revision,
+                    path: path.clone(),
+                    entry: Some(Arc::clone(entry)),
+                });
+                let whole: Vec<Change> = whole.collect();
+                self.commit(&whole, Reset::Clear)
+            }
+            Indexed::Whole => self.commit(changes, Reset::Keep),
+        };
+        self.indexed = match result {
+            Ok(()) => Indexed::Whole,
+            Err(error) => {
+                tracing::warn!(%error, "cannot write the index; a restart may hash files again");
+                // After a restart the index will know an older revision. Under another name this
+                // one's revisions cannot be mistaken for those that will follow then.
+                self.catalog = self.catalog.clone().of_instance(random_instance());
+                Indexed::Broken {
+                    retry: Instant::now() + RETRY_INDEX,
+                }
+            }
+        };
+    }
+
+    fn commit(&self, changes: &[Change], reset: Reset) -> Result<(), IndexError> {
+        self.index.commit(IndexBatch {
             instance: self.catalog.instance(),
             revision: self.catalog.revision(),
             changes,
-            reset: Reset::Keep,
+            reset,
             objects_added: &[],
             objects_removed: &[],
             durability: Durability::Immediate,
-        };
-        if let Err(error) = self.index.commit(batch) {
-            tracing::warn!(%error, "cannot write the index; a restart will hash these files again");
-        }
+        })
     }
 
     fn change(&mut self, path: &CatalogPath, entry: Option<Arc<Entry>>) {

@@ -5,7 +5,7 @@
 //! client.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     path::PathBuf,
     sync::{
@@ -130,6 +130,9 @@ struct Work {
     settling: Settling,
     hashers: Hashers,
     watcher: Option<TreeWatcher>,
+    /// Files whose writer closed them although nothing seemed to have changed: a single write that
+    /// takes long is dated by its beginning, so what was hashed in between has to be hashed again.
+    verify: HashSet<CatalogPath>,
     /// Folders to look at, and from when.
     dirty: HashMap<CatalogPath, Look>,
     /// Large folders that were looked at lately, and until when they rest.
@@ -174,6 +177,7 @@ impl Work {
             settling: Settling::default(),
             hashers,
             watcher: watcher.ok(),
+            verify: HashSet::new(),
             dirty: HashMap::new(),
             resting: HashMap::new(),
             aliases: HashMap::new(),
@@ -246,7 +250,9 @@ impl Work {
     fn hand_out(&mut self) {
         while let Some(path) = self.settling.pop() {
             let entry = self.draft.catalog().entry(&path).cloned();
-            let wanted = entry.filter(|entry| entry.kind == Kind::File && entry.content.is_none());
+            let verify = self.verify.remove(&path);
+            let wanted = entry
+                .filter(|entry| entry.kind == Kind::File && (entry.content.is_none() || verify));
             let Some(entry) = wanted else { continue };
             if let Err(task) = self.hashers.try_hash(Task { path, entry }) {
                 self.settling.put_back(task.path);
@@ -269,6 +275,7 @@ impl Work {
             return;
         };
         match result {
+            Ok(content) if still_wanted && entry.content == Some(content) => {}
             Ok(content) if still_wanted => {
                 self.published.settle(&subject);
                 let entry = Entry {
@@ -298,8 +305,9 @@ impl Work {
         match self.tree.open_path(path) {
             Ok(Opened::File(live)) => match self.draft.catalog().entry(path) {
                 Some(entry) if walk::is_same_file(entry, &live.facts) => {
-                    if entry.content.is_none() {
+                    if entry.content.is_none() || writer == Writer::Done {
                         self.settling.remind(path, entry, writer, now);
+                        self.verify.insert(path.clone());
                     }
                 }
                 _ => self.put(path, walk::file_entry(&live.facts), writer),

@@ -10,8 +10,9 @@ use std::{
 
 use overspill_core::{catalog::Entry, path::CatalogPath};
 
-/// How long a file must have been still before it is hashed.
-const STILL_FOR: Duration = Duration::from_secs(1);
+/// How long a file must have been still before it is hashed. With hashing, telling and copying it is
+/// then on the mirrors within a second.
+const STILL_FOR: Duration = Duration::from_millis(750);
 /// The same for a file whose writer has closed it or moved it into place: it is as good as done, and
 /// should the writer come back the file is only hashed again.
 const CLOSED_FOR: Duration = Duration::from_millis(100);
@@ -166,7 +167,7 @@ mod tests {
             waited(now - Duration::from_secs(60), Writer::Unknown),
             Duration::ZERO
         );
-        assert!(waited(now, Writer::Unknown) > Duration::from_millis(500));
+        assert!(waited(now, Writer::Unknown) > STILL_FOR / 2);
         assert_eq!(waited(now, Writer::Done), CLOSED_FOR);
         let other_clock = now + Duration::from_secs(3600);
         assert_eq!(waited(other_clock, Writer::Unknown), STILL_FOR);

@@ -258,11 +258,12 @@ fn cut(path: &Path, divisor: u64) {
 
 fn write_format(path: &Path, format: u64) {
     let index = open(path, &IndexState::Existing);
-    let transaction = index.database.begin_write().unwrap();
-    let mut meta = transaction.open_table(META).unwrap();
-    meta.insert(FORMAT_KEY, format).unwrap();
-    drop(meta);
-    transaction.commit().unwrap();
+    let write = |database: &Database| {
+        let transaction = database.begin_write()?;
+        transaction.open_table(META)?.insert(FORMAT_KEY, format)?;
+        Ok(transaction.commit()?)
+    };
+    index.with(write).unwrap();
 }
 
 #[test]
@@ -302,11 +303,14 @@ fn records_of_another_version_are_dropped_with_all_entries() {
     };
     for strange in [&[2, 0][..], &[], &[1; 120]] {
         index.commit(held).unwrap();
-        let transaction = index.database.begin_write().unwrap();
-        let mut entries = transaction.open_table(ENTRIES).unwrap();
-        entries.insert(&b"b"[..], strange).unwrap();
-        drop(entries);
-        transaction.commit().unwrap();
+        let write = |database: &Database| {
+            let transaction = database.begin_write()?;
+            transaction
+                .open_table(ENTRIES)?
+                .insert(&b"b"[..], strange)?;
+            Ok(transaction.commit()?)
+        };
+        index.with(write).unwrap();
 
         assert_eq!(load(&index), None, "{strange:?}");
         assert_eq!(index.objects().unwrap(), [(root, 1)], "objects are sound");
@@ -315,4 +319,19 @@ fn records_of_another_version_are_dropped_with_all_entries() {
     }
     drop(index);
     open(&path, &IndexState::Existing);
+}
+
+#[test]
+fn after_a_failure_the_index_is_opened_anew() {
+    let (_dir, path) = place();
+    let index = open(&path, &IndexState::Fresh);
+    index.commit(batch(1, &[written(1, "a")])).unwrap();
+    let broken = |_: &Database| Err::<(), _>(redb::Error::PreviousIo);
+    assert!(matches!(
+        index.with(broken),
+        Err(IndexError::Storage { .. })
+    ));
+    assert_eq!(load(&index), expect(1, &[("a", 1)]));
+    index.commit(batch(2, &[written(2, "b")])).unwrap();
+    assert_eq!(load(&index), expect(2, &[("a", 1), ("b", 2)]));
 }
