@@ -310,8 +310,9 @@ fn scratch(temporary: &Path) -> Result<PathBuf> {
     Ok(scratch)
 }
 
-/// Removes the temporary folder. A download that was broken off may still be writing its last bytes,
-/// and a file made while its folder is being emptied keeps the folder; so it is tried a few times.
+/// Removes the temporary folder. A download that was broken off may still be writing its last
+/// bytes, and a file made while its folder is being emptied keeps the folder; so it is tried a few
+/// times.
 async fn remove(temporary: TempDir) -> Result<()> {
     let path = temporary.keep();
     let mut tries = 1;

@@ -247,9 +247,9 @@ fn hashing(files: u64) -> String {
     format!("the server hashes its files: {files} to go")
 }
 
-/// What the nodes are told to have. Little for the server, as is usual where mirrors are wanted; and a
-/// flow that loopback ends within a millisecond is on a mirror's account until its next report, so
-/// that a server told to have more would keep nearly everything (measured: 87 % at 400, 200, 100).
+/// What the server is told to have: little, as is usual where mirrors are wanted. And a flow that
+/// loopback ends within milliseconds stays on a mirror's account until its next report, so that a
+/// server told to have more keeps nearly everything (measured: 87 % with 400, 200, 100 MiB/s).
 pub(super) const SERVER_CAPACITY: &str = "100MiB/s";
 pub(super) const MIRROR_CAPACITIES: [&str; 2] = ["400MiB/s", "200MiB/s"];
 const STATUS_PATIENCE: Duration = Duration::from_secs(10);

@@ -290,8 +290,8 @@ mod tests {
     async fn greetings_are_understood() {
         let token = FleetToken::from_random([7; 32]);
         let server = format!(
-            "Serving pub (3 files, 4 B) at\n\n    http://127.0.0.1:4567/\n\nAdd a mirror with\n\n    \
-             OVERSPILL_TOKEN={} overspill mirror http://127.0.0.1:4567\n\nState and token: x\n",
+            "Serving pub (3 files, 4 B) at\n\n    http://127.0.0.1:4567/\n\nAdd a mirror with\n\n\
+             \u{20}   OVERSPILL_TOKEN={} overspill mirror http://127.0.0.1:4567\n\nState and token: x\n",
             token.reveal()
         );
         let (url, greeting) = Greeting::read(server.as_bytes()).await.unwrap();

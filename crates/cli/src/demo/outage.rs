@@ -44,7 +44,7 @@ pub(super) enum Act {
 }
 
 impl Outage {
-    /// An outage for a load of this length: it begins after a third and is over well before the end.
+    /// An outage for a load of this length: it begins after a third and is over before the end.
     pub(super) fn during(load: Duration) -> Self {
         let kill_from = load / 3;
         Self {

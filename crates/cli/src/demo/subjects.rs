@@ -1,7 +1,7 @@
 //! Subjects: the files that the clients of the demo download, with what they must turn out to be.
 //!
-//! The roots are computed here, from the files on disk, by the `blake3` crate alone. They must never
-//! be taken from anything that the server says, or the check would prove nothing.
+//! The roots are computed here, from the files on disk, by the `blake3` crate alone. They must
+//! never be taken from anything that the server says, or the check would prove nothing.
 
 use std::{
     ffi::OsString,

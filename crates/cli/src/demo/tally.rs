@@ -1,7 +1,7 @@
 //! The tally: what all clients of the demo got, and from whom.
 //!
-//! Counted at the clients, not told by the nodes, so that it holds whatever dies. Pure: it must never
-//! read a clock or print.
+//! Counted at the clients, not told by the nodes, so that it holds whatever dies. Pure: it must
+//! never read a clock or print.
 
 use std::{
     collections::BTreeMap,

@@ -153,7 +153,8 @@ fn a_file_that_never_rests_has_no_strong_validator() {
                 version = version.wrapping_add(1);
                 file.rewind().unwrap();
                 file.write_all(&[version; SMALL_BYTES]).unwrap();
-                thread::park_timeout(Duration::from_millis(5));
+                // Long enough for a download to be proved whole, now and then.
+                thread::park_timeout(Duration::from_millis(60));
             }
         });
         wait_for("the first write to be seen", LONG, || {
