@@ -12,7 +12,7 @@ use overspill_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::WireError;
+use crate::{WireError, listing::ListedKind};
 
 /// The first line.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -64,7 +64,7 @@ pub struct ChangeLine {
     pub rev: u64,
     /// `None` for a tombstone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<LineKind>,
+    pub kind: Option<ListedKind>,
     /// Size in bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub size: u64,
@@ -80,16 +80,6 @@ pub struct ChangeLine {
     /// SHA-256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-}
-
-/// What a path is.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LineKind {
-    /// A file.
-    File,
-    /// A folder.
-    Folder,
 }
 
 fn is_zero(size: &u64) -> bool {
@@ -126,10 +116,7 @@ impl ChangeLine {
         Self {
             path: path.to_url(),
             rev: revision.0,
-            kind: entry.map(|entry| match entry.kind {
-                Kind::File => LineKind::File,
-                Kind::Folder => LineKind::Folder,
-            }),
+            kind: entry.map(|entry| entry.kind.into()),
             size: entry.map_or(0, |entry| entry.size),
             mtime_ns: entry.map_or(0, |entry| entry.mtime_ns),
             mode: entry.map_or(0, |entry| entry.mode),
@@ -150,10 +137,7 @@ impl ChangeLine {
         let content = self.content()?;
         let entry = self.kind.map(|kind| {
             Arc::new(Entry {
-                kind: match kind {
-                    LineKind::File => Kind::File,
-                    LineKind::Folder => Kind::Folder,
-                },
+                kind: kind.into(),
                 size: self.size,
                 mtime_ns: self.mtime_ns,
                 mode: self.mode & 0o7777,

@@ -56,6 +56,24 @@ pub enum ListedKind {
     Folder,
 }
 
+impl From<Kind> for ListedKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::File => Self::File,
+            Kind::Folder => Self::Folder,
+        }
+    }
+}
+
+impl From<ListedKind> for Kind {
+    fn from(kind: ListedKind) -> Self {
+        match kind {
+            ListedKind::File => Self::File,
+            ListedKind::Folder => Self::Folder,
+        }
+    }
+}
+
 impl Listed {
     /// Describes `entry` at `path` as seen from `folder`, which must hold it.
     pub fn new(folder: &CatalogPath, path: &CatalogPath, entry: &Entry) -> Self {
@@ -69,14 +87,11 @@ impl Listed {
             .split(|&byte| byte == b'/')
             .map(encode_component)
             .collect();
-        let (kind, slash) = match entry.kind {
-            Kind::File => (ListedKind::File, ""),
-            Kind::Folder => (ListedKind::Folder, "/"),
-        };
+        let slash = if entry.kind == Kind::Folder { "/" } else { "" };
         Self {
             name: String::from_utf8_lossy(relative).into_owned(),
             href: format!("{}{slash}", encoded.join("/")),
-            kind,
+            kind: entry.kind.into(),
             size: (entry.kind == Kind::File).then_some(entry.size),
             mtime: display_date(entry.mtime_ns),
             root: entry.content.map(|content| content.root.to_string()),

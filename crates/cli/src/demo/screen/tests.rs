@@ -1,3 +1,5 @@
+//! The texts of the table and of the log, letter by letter.
+
 use overspill_wire::status::DecisionCounts;
 
 use super::*;

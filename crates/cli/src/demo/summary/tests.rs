@@ -1,3 +1,5 @@
+//! What a summary says, and what it must never call good.
+
 use super::*;
 
 fn good() -> Summary {
