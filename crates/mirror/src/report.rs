@@ -1,8 +1,8 @@
 //! Telling the server how the mirror is.
 //!
-//! Once a second with jitter, and at once when something was verified, lost or filled up. What has
-//! been told is only believed told when the server said so; after any failure everything is told
-//! again. It must never send more roots at once than a report may hold.
+//! Once a second with jitter, and at once when a client has arrived or something was verified, lost
+//! or filled up. What has been told is only believed told when the server said so; after any failure
+//! everything is told again. It must never send more roots at once than a report may hold.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

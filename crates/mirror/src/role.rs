@@ -131,6 +131,8 @@ impl Role for MirrorRole {
             .map_or(0, |time| time.as_secs());
         let ticket = Ticket::open(ticket, &self.ticket_key, now).ok()?;
         self.arrivals.note(ticket.dispatch);
+        // Soon told: until then the server counts the flow here, however short it was.
+        self.replica.changed.notify_one();
         Some(ticket)
     }
 

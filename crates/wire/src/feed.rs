@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use overspill_core::{
-    catalog::{Change, Content, Entry, InstanceId, Kind, Revision},
+    catalog::{Change, Content, Entry, InstanceId, Revision},
     path::CatalogPath,
     secret::Tag,
 };
@@ -170,7 +170,10 @@ impl ChangeLine {
 
 #[cfg(test)]
 mod tests {
-    use overspill_core::root::{Root, Sha256};
+    use overspill_core::{
+        catalog::Kind,
+        root::{Root, Sha256},
+    };
 
     use super::*;
 
