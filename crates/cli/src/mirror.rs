@@ -7,7 +7,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use overspill_core::{
     secret::FleetToken,
-    units::{Rate, display_size},
+    units::{Rate, counted, display_size},
 };
 use overspill_mirror::{Config, Link, Running, start};
 use overspill_net::ServeLimits;
@@ -146,9 +146,9 @@ fn greet(running: &Running, store: &std::path::Path) {
     // Nobody may be reading; serving goes on all the same.
     let _ = writeln!(
         out,
-        "Mirror {} ({} files, {} from before) at\n\n    {}/\n\nStore: {}",
+        "Mirror {} ({}, {} from before) at\n\n    {}/\n\nStore: {}",
         running.status().node.name,
-        catalog.files,
+        counted(catalog.files, "file"),
         display_size(catalog.bytes),
         reachable_url(running.address()),
         store.display(),

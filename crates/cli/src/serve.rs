@@ -4,7 +4,10 @@
 
 use std::{io::Write, os::unix::ffi::OsStrExt, path::PathBuf, process::ExitCode, time::Duration};
 
-use overspill_core::{policy::PolicyKind, units::display_size};
+use overspill_core::{
+    policy::PolicyKind,
+    units::{counted, display_size},
+};
 use overspill_net::ServeLimits;
 use overspill_server::{Config, Loss, Offload, Running, start};
 use overspill_store::tree::Hidden;
@@ -143,12 +146,12 @@ async fn greet(running: &Running, args: &Args, state: &std::path::Path) {
     // Nobody may be reading; serving goes on all the same.
     let _ = writeln!(
         out,
-        "Serving {} ({} files, {}{so_far}) at\n\n    {url}/\n\n\
+        "Serving {} ({}, {}{so_far}) at\n\n    {url}/\n\n\
          Add a mirror on another machine with\n\n    \
          OVERSPILL_TOKEN={} overspill mirror {url}\n\n\
          State and token: {}",
         args.folder.display(),
-        catalog.files,
+        counted(catalog.files, "file"),
         display_size(catalog.bytes),
         running.token().reveal(),
         state.display(),

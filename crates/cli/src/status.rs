@@ -11,7 +11,7 @@ use std::{
 
 use comfy_table::{CellAlignment, Table, presets};
 use overspill_client::{HttpUrl, fleet_status};
-use overspill_core::units::display_size;
+use overspill_core::units::{counted, display_size};
 use overspill_wire::status::{CatalogStatus, FleetStatus, MemberStatus, NodeStatus};
 
 use crate::terminal::{self, CommandError, printable};
@@ -88,10 +88,10 @@ fn node_line(node: &NodeStatus) -> String {
 
 fn catalog_line(node: &NodeStatus, catalog: &CatalogStatus) -> String {
     let mut line = format!(
-        "catalog  revision {}: {} files in {} folders, {}",
+        "catalog  revision {}: {} in {}, {}",
         catalog.revision,
-        catalog.files,
-        catalog.folders,
+        counted(catalog.files, "file"),
+        counted(catalog.folders, "folder"),
         display_size(catalog.bytes)
     );
     if catalog.unhashed > 0 {
@@ -240,7 +240,7 @@ mod tests {
         status.problems = vec!["oslo cannot write".to_owned()];
         let expected = "\
 server   server 0.1.0, up 1h 1m 1s: 2 flows, 1.0 MiB/s of 10.0 MiB/s; served 9 flows, 3.0 GiB
-catalog  revision 7: 3 files in 1 folders, 2.0 KiB, 1 not hashed yet
+catalog  revision 7: 3 files in 1 folder, 2.0 KiB, 1 not hashed yet
 policy   marginal-cost: 1 served here, 2 redirected, 3 came back
 
 member  state  condition               lag  flows      rate of capacity        served  errors
@@ -255,7 +255,7 @@ problem  oslo cannot write
     fn a_mirror_shows_what_it_lacks() {
         let expected = "\
 mirror   mirror 0.1.0, up 1h 1m 1s: 2 flows, 1.0 MiB/s of 10.0 MiB/s; served 9 flows, 3.0 GiB; server connected
-catalog  revision 7: 3 files in 1 folders, 2.0 KiB, 1 not hashed yet; complete to 6, 0 objects (0 B) to fetch
+catalog  revision 7: 3 files in 1 folder, 2.0 KiB, 1 not hashed yet; complete to 6, 0 objects (0 B) to fetch
 ";
         assert_eq!(render(&status("mirror")), expected);
     }

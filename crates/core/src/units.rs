@@ -96,6 +96,12 @@ pub fn display_size(bytes: u64) -> String {
     ByteSize(bytes).display().iec().to_string()
 }
 
+/// Writes a number of things: `1 file`, `2 files`.
+pub fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 /// Reads a UTC date or time, ISO 8601: nanoseconds since 1970.
 pub fn parse_date_ns(text: &str) -> Result<i64, UnitError> {
     let error = || UnitError::Date(text.to_owned());
@@ -159,6 +165,10 @@ mod tests {
         }
         assert!(parse_size("ten").is_err());
         assert_eq!(display_size(1536), "1.5 KiB");
+        assert_eq!(
+            [0, 1, 2].map(|count| counted(count, "file")),
+            ["0 files", "1 file", "2 files"]
+        );
     }
 
     #[test]

@@ -185,9 +185,12 @@ impl Tie {
         let feed = Feed::read(client, session, &have).await?;
         let replica = Arc::clone(&self.replica);
         // A snapshot of a large tree is work for a while; the reports must go on meanwhile.
-        let applied = tokio::task::spawn_blocking(move || match feed.kind {
-            FeedKind::Snapshot => replica.replace(feed.to_catalog(), &feed.changes),
-            FeedKind::Changes => replica.advance(feed.revision, &feed.changes),
+        let applied = tokio::task::spawn_blocking(move || {
+            match feed.kind {
+                FeedKind::Snapshot => replica.replace(feed.to_catalog(), &feed.changes),
+                FeedKind::Changes => replica.advance(feed.revision, &feed.changes),
+            }
+            replica.sync_index_when_complete();
         });
         match applied.await {
             Ok(()) => Ok(()),

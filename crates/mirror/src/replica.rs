@@ -364,6 +364,18 @@ impl Replica {
         }
     }
 
+    /// Whether a restart would find everything that is here now.
+    pub(crate) fn is_durable(&self) -> bool {
+        *self.indexed.lock().unwrap_or_else(PoisonError::into_inner) == Indexed::Durably
+    }
+
+    /// Brings the index up to date if everything is here: from then on a restart needs no server.
+    pub(crate) fn sync_index_when_complete(&self) {
+        if self.progress().missing_objects == 0 {
+            self.sync_index();
+        }
+    }
+
     /// Brings the index up to date, if it is not. Batches are not synced one by one, since what a
     /// crash loses is only asked for again; but the server may be gone by then.
     pub(crate) fn sync_index(&self) {

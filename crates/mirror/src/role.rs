@@ -177,6 +177,7 @@ impl Role for MirrorRole {
 
     fn is_ready(&self) -> bool {
         let complete = self.replica.progress().complete;
-        matches!(*self.link.borrow(), Link::Connected(server) if complete >= server)
+        let has_all = matches!(*self.link.borrow(), Link::Connected(server) if complete >= server);
+        has_all && self.replica.is_durable()
     }
 }

@@ -123,11 +123,15 @@ impl Syncer {
         while received.recv_many(&mut group, GROUP_OBJECTS).await > 0 {
             let roots: Vec<Root> = group.iter().map(Received::root).collect();
             let objects = std::mem::take(&mut group);
-            let replica = Arc::clone(&self.replica);
-            let committed =
-                tokio::task::spawn_blocking(move || replica.store.commit(objects)).await;
-            match committed {
-                Ok(Ok(())) => self.replica.held(&roots),
+            let (replica, committing) = (Arc::clone(&self.replica), roots.clone());
+            let committed = tokio::task::spawn_blocking(move || {
+                replica.store.commit(objects)?;
+                replica.held(&committing);
+                replica.sync_index_when_complete();
+                Ok::<_, ObjectError>(())
+            });
+            match committed.await {
+                Ok(Ok(())) => {}
                 Ok(Err(error)) => {
                     if matches!(error, ObjectError::DiskFull { .. }) {
                         self.disk_is_full();

@@ -11,7 +11,7 @@ use std::{
 use overspill_wire::status::FleetStatus;
 
 use crate::{
-    fleet::{Fleet, Setup, TWO, overspill, say},
+    fleet::{Fleet, Setup, TWO, overspill},
     stage::{LONG, Stage, content},
     tools::run_within,
 };
@@ -218,11 +218,6 @@ fn get_writes_to_standard_output() {
 /// The demonstration ends by itself and succeeds only if every download was exact.
 #[test]
 fn the_demo_succeeds() {
-    let help = command(&["demo", "--help"]);
-    if !String::from_utf8_lossy(&help.stdout).contains("--seconds") {
-        say("skipped the_demo_succeeds: this binary has no demo yet");
-        return;
-    }
     let stage = Stage::alone();
     let mut demo: Command = overspill(["demo", "--seconds", "6"]);
     // Whatever it keeps goes with the stage.

@@ -222,6 +222,10 @@ impl Fleet {
         self.server.get(paths::READY).status == 200
             && status.catalog.unhashed == 0
             && ready.count() == self.mirrors.len()
+            && self
+                .mirrors
+                .iter()
+                .all(|mirror| mirror.get(paths::READY).status == 200)
             && self.mirrors.iter().all(is_current)
     }
 

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use overspill_core::{
     catalog::{Child, Entry, Kind},
     path::{CatalogPath, encode_component},
-    units::{display_date, display_size},
+    units::{counted, display_date, display_size},
 };
 use overspill_wire::listing::{Listed, ListedKind};
 
@@ -130,11 +130,6 @@ fn footer(html: &mut String, page: &Page<'_>) {
         );
     }
     html.push_str("</footer>\n");
-}
-
-fn counted(count: u64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
 }
 
 /// Text made safe for element content and quoted attributes. A `./` before each link keeps a name
