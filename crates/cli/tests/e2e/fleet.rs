@@ -214,6 +214,7 @@ impl Fleet {
         let is_current = |node: &Node| {
             let catalog = node.status().catalog;
             (catalog.complete, catalog.missing_objects) == (revision, 0)
+                && node.get(paths::READY).status == 200
         };
         let ready = status
             .members
