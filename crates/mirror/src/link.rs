@@ -143,40 +143,55 @@ impl Tie {
             Ok(events) => events,
             Err(error) => return error.into(),
         };
-        // Cancelling the one is safe when the other ends: neither holds anything but the session.
-        tokio::select! {
-            error = self.follow_events(client, &session, events) => error,
-            error = reporter.run() => error.into(),
-        }
-    }
-
-    async fn follow_events(
-        &self,
-        client: &HttpClient,
-        session: &Session,
-        events: Reply,
-    ) -> LinkError {
         let mut events = Events {
             reply: events,
             buffer: Vec::new(),
             seq: 0,
         };
-        loop {
-            match events.next(session).await {
-                Ok(Event::Ping) => {}
-                Ok(Event::Catalog { revision, instance }) => {
-                    let target = Revision(revision);
-                    let have = self.replica.catalog();
-                    let is_behind =
-                        have.revision() != target || have.instance().to_string() != instance;
-                    if is_behind && let Err(error) = self.catch_up(client, session).await {
-                        return error;
-                    }
-                    self.state.send_replace(Link::Connected(target));
-                }
-                Err(error) => return error,
+        // Reports speak of revisions, so they begin when both sides mean the same by them.
+        while !matches!(*self.state.borrow(), Link::Connected(_)) {
+            if let Err(error) = self.take_event(client, &session, &mut events).await {
+                return error;
             }
         }
+        let follow = async {
+            loop {
+                if let Err(error) = self.take_event(client, &session, &mut events).await {
+                    return error;
+                }
+            }
+        };
+        // Whichever ends first ends the session. A change that is being applied then is finished all
+        // the same; the replica takes no second one for the same revision.
+        tokio::select! {
+            error = follow => error,
+            error = reporter.run() => error.into(),
+        }
+    }
+
+    /// Waits for an event and does what it asks for.
+    async fn take_event(
+        &self,
+        client: &HttpClient,
+        session: &Session,
+        events: &mut Events,
+    ) -> Result<(), LinkError> {
+        let Event::Catalog {
+            revision,
+            instance,
+            listing,
+        } = events.next(session).await?
+        else {
+            return Ok(());
+        };
+        let target = Revision(revision);
+        let have = self.replica.catalog();
+        if have.revision() != target || have.instance().to_string() != instance {
+            self.catch_up(client, session).await?;
+        }
+        self.replica.listed(listing);
+        self.state.send_replace(Link::Connected(target));
+        Ok(())
     }
 
     /// Brings the catalog to the server's revision.
@@ -187,8 +202,8 @@ impl Tie {
         // A snapshot of a large tree is work for a while; the reports must go on meanwhile.
         let applied = tokio::task::spawn_blocking(move || {
             match feed.kind {
-                FeedKind::Snapshot => replica.replace(feed.to_catalog(), &feed.changes),
-                FeedKind::Changes => replica.advance(feed.revision, &feed.changes),
+                FeedKind::Snapshot => replica.replace(&have, feed.to_catalog(), &feed.changes),
+                FeedKind::Changes => replica.advance(&have, feed.revision, &feed.changes),
             }
             replica.sync_index_when_complete();
         });

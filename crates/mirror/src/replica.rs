@@ -7,7 +7,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -21,6 +24,7 @@ use overspill_store::{
     index::{Durability, Index, IndexBatch, IndexError, Reset},
     objects::ObjectStore,
 };
+use overspill_wire::fleet::ListingState;
 use tokio::sync::Notify;
 
 /// A mirror's catalog, its objects, and what is missing between the two.
@@ -29,8 +33,10 @@ pub(crate) struct Replica {
     index: Index,
     catalog: ArcSwap<Catalog>,
     state: Mutex<State>,
-    /// How far the index on disk is behind the catalog in memory.
+    /// How far the index on disk is behind the catalog in memory. Also the lock that lets one change
+    /// of the catalog happen after the other.
     indexed: Mutex<Indexed>,
+    may_collect: AtomicBool,
     /// Rings when something new is missing.
     pub(crate) wanted: Notify,
     /// Rings when something has become held, or stopped being so.
@@ -47,6 +53,18 @@ struct State {
     garbage: HashMap<Root, Instant, foldhash::fast::RandomState>,
     /// Held since the last report, beyond the complete revision it told.
     news: Vec<Root>,
+    /// Whether what was told before is still true.
+    retell: Retell,
+}
+
+/// What the next report has to say about what is held.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Retell {
+    /// All of it, because something told before is not true any more.
+    Everything,
+    /// Only what is new.
+    #[default]
+    News,
 }
 
 #[derive(Clone, Copy)]
@@ -148,6 +166,7 @@ impl Replica {
             catalog,
             state: Mutex::new(state),
             indexed: Mutex::new(Indexed::Durably),
+            may_collect: AtomicBool::new(false),
             wanted,
             changed,
         })
@@ -171,8 +190,15 @@ impl Replica {
     }
 
     /// Moves to `revision` by the changes that lead there; all their paths flip together.
-    pub(crate) fn advance(&self, revision: Revision, changes: &[Change]) {
+    ///
+    /// `base` is the catalog the changes were asked for. If it is no longer the current one, someone
+    /// else was faster, and nothing happens.
+    pub(crate) fn advance(&self, base: &Catalog, revision: Revision, changes: &[Change]) {
+        let mut indexed = self.indexed.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.catalog();
+        if !is_same(&old, base) {
+            return;
+        }
         let mut new = (*old).clone();
         new.apply(
             revision,
@@ -180,7 +206,7 @@ impl Replica {
                 .iter()
                 .map(|change| (&change.path, change.entry.as_ref())),
         );
-        self.remember(&new, changes, Reset::Keep);
+        self.remember(&mut indexed, &new, changes, Reset::Keep);
         {
             let mut state = self.state();
             for change in changes {
@@ -196,9 +222,13 @@ impl Replica {
     }
 
     /// Starts over from a snapshot. Objects that are wanted again stay as they are.
-    pub(crate) fn replace(&self, new: Catalog, changes: &[Change]) {
+    pub(crate) fn replace(&self, base: &Catalog, new: Catalog, changes: &[Change]) {
+        let mut indexed = self.indexed.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.catalog();
-        self.remember(&new, changes, Reset::Clear);
+        if !is_same(&old, base) {
+            return;
+        }
+        self.remember(&mut indexed, &new, changes, Reset::Clear);
         {
             let mut state = self.state();
             for (path, entry) in new.iter() {
@@ -265,6 +295,25 @@ impl Replica {
             .min()
     }
 
+    /// The source no longer has the object under the path it was asked for; another path may still
+    /// need it.
+    pub(crate) fn find_again(&self, missing: &Missing) {
+        let catalog = self.catalog();
+        let mut needing = catalog
+            .iter()
+            .filter(|(_, entry)| entry.root() == Some(missing.root));
+        let Some((path, _)) = needing.find(|(path, _)| **path != missing.path) else {
+            return;
+        };
+        if let Some(kept) = self
+            .state()
+            .missing
+            .get_mut(&(missing.revision, missing.root))
+        {
+            kept.path = path.clone();
+        }
+    }
+
     /// Objects that the store has committed.
     pub(crate) fn held(&self, roots: &[Root]) {
         let mut state = self.state();
@@ -297,10 +346,11 @@ impl Replica {
         let wanting = |entry: &Entry| entry.root().filter(|root| lost.contains(root));
         let mut state = self.state();
         for (path, entry) in catalog.iter() {
-            if let Some(root) = wanting(entry).filter(|root| state.is_held(root)) {
+            if let Some(root) = wanting(entry) {
                 state.want(path, entry, root);
             }
         }
+        state.retell = Retell::Everything;
         for root in roots {
             // Whoever is still held after that is needed by nobody.
             if state.is_held(root) {
@@ -318,6 +368,11 @@ impl Replica {
         let mut state = self.state();
         let count = state.news.len().min(most);
         state.news.drain(..count).collect()
+    }
+
+    /// Whether something was lost since the last call.
+    pub(crate) fn take_retell(&self) -> Retell {
+        std::mem::take(&mut self.state().retell)
     }
 
     /// Every root held beyond the complete revision, at most so many.
@@ -339,8 +394,18 @@ impl Replica {
             .collect()
     }
 
-    /// Deletes objects that nobody has referred to for the time of grace.
+    /// Notes whether the server has seen and hashed its whole tree.
+    pub(crate) fn listed(&self, listing: ListingState) {
+        self.may_collect
+            .store(listing == ListingState::Whole, Relaxed);
+    }
+
+    /// Deletes objects that nobody has referred to for the time of grace. Never while the server is
+    /// still finding out what there is: what it does not name yet is not gone.
     pub(crate) fn collect_garbage(&self, now: Instant) {
+        if !self.may_collect.load(Relaxed) {
+            return;
+        }
         let due: Vec<Root> = {
             let state = self.state();
             let is_due = |since: &Instant| now.saturating_duration_since(*since) >= GRACE;
@@ -366,7 +431,10 @@ impl Replica {
 
     /// Whether a restart would find everything that is here now.
     pub(crate) fn is_durable(&self) -> bool {
-        *self.indexed.lock().unwrap_or_else(PoisonError::into_inner) == Indexed::Durably
+        // Asked by a serving thread, which must not wait for a disk: who is writing is not durable.
+        self.indexed
+            .try_lock()
+            .is_ok_and(|indexed| *indexed == Indexed::Durably)
     }
 
     /// Brings the index up to date if everything is here: from then on a restart needs no server.
@@ -399,8 +467,7 @@ impl Replica {
 
     /// Remembers a batch. A disk that fails is no reason not to follow the server: the catalog goes
     /// on in memory, and the index is written whole when the disk takes it again.
-    fn remember(&self, new: &Catalog, changes: &[Change], reset: Reset) {
-        let mut indexed = self.indexed.lock().unwrap_or_else(PoisonError::into_inner);
+    fn remember(&self, indexed: &mut Indexed, new: &Catalog, changes: &[Change], reset: Reset) {
         if *indexed != Indexed::Not || reset == Reset::Clear {
             let result = self.commit(new, changes, reset, Durability::Eventual);
             *indexed = noted(*indexed, Indexed::Eventually, result);
@@ -437,6 +504,11 @@ impl Replica {
     }
 }
 
+/// Whether two catalogs are the same revision of the same instance.
+fn is_same(one: &Catalog, other: &Catalog) -> bool {
+    (one.instance(), one.revision()) == (other.instance(), other.revision())
+}
+
 /// What follows from a commit; a failure is told once, and not each second.
 fn noted(before: Indexed, after: Indexed, result: Result<(), IndexError>) -> Indexed {
     match result {
@@ -464,7 +536,11 @@ impl State {
         match self.objects.get_mut(&root) {
             Some(object) => {
                 object.references += 1;
+                let is_missing = matches!(object.presence, Presence::Missing(_));
                 self.garbage.remove(&root);
+                if is_missing {
+                    self.want(path, entry, root);
+                }
             }
             None => {
                 let presence = Presence::Missing(entry.revision);
@@ -500,9 +576,19 @@ impl State {
         }
     }
 
-    /// Queues an object under the revision of one of the entries that need it.
+    /// Queues an object under the lowest revision of the entries that need it: up to there, and no
+    /// further, everything is here.
     fn want(&mut self, path: &CatalogPath, entry: &Entry, root: Root) {
         let revision = entry.revision;
+        let before = self.objects.get(&root).map(|object| object.presence);
+        if let Some(Presence::Missing(queued)) = before
+            && self.missing.contains_key(&(queued, root))
+        {
+            if queued <= revision {
+                return;
+            }
+            self.forget_missing(&(queued, root));
+        }
         if let Some(object) = self.objects.get_mut(&root) {
             object.presence = Presence::Missing(revision);
         }

@@ -24,7 +24,7 @@ use overspill_wire::{
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    replica::Replica,
+    replica::{Replica, Retell},
     session::{Session, SessionError},
     sync::Syncer,
 };
@@ -121,7 +121,7 @@ impl Reporter<'_> {
 
     /// All roots beyond the complete revision when that has moved, otherwise only the new ones.
     fn held(&self, told: &Told, complete: Revision) -> Held {
-        if told.complete == Some(complete) {
+        if told.complete == Some(complete) && self.replica.take_retell() == Retell::News {
             Held::Add(self.replica.take_news(Held::MAX_PER_REPORT))
         } else {
             Held::Replace(self.replica.held_beyond_complete(Held::MAX_PER_REPORT))

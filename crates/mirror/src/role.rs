@@ -50,8 +50,12 @@ impl MirrorRole {
             Ok(file) => Some(FileBody::Object(Arc::new(file))),
             Err(ObjectError::NotHeld { .. }) if !self.replica.is_held(root) => None,
             Err(error) => {
-                tracing::error!(%root, %error, "a stored object cannot be opened; fetching it again");
-                self.replica.lost(&[*root]);
+                // Only a bad disk or a missing file is the object's fault; being out of descriptors
+                // or memory is not.
+                if error.is_loss() {
+                    tracing::error!(%root, %error, "a stored object is lost; fetching it again");
+                    self.replica.lost(&[*root]);
+                }
                 None
             }
         }

@@ -131,7 +131,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let replica = Arc::new(Replica::open(store, index)?);
     let bound = bind(config.listen, config.cores)?;
     let address = bound.address();
-    raise_open_files();
+    let limits = config.limits.within(raise_open_files());
 
     let flows = Arc::new(FlowTable::new(config.cores));
     let (link_sender, link) = watch::channel(Link::Away(None));
@@ -152,7 +152,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let shutdown = CancellationToken::new();
     let (service_role, service_flows) = (Arc::clone(&role), Arc::clone(&flows));
     let router = common_routes(Arc::clone(&role));
-    let serving = bound.serve(config.limits, &flows, &shutdown, move |core| {
+    let serving = bound.serve(limits, &flows, &shutdown, move |core| {
         let (role, flows) = (Arc::clone(&service_role), Arc::clone(&service_flows));
         NodeService::new(role, router.clone(), flows, core)
     });

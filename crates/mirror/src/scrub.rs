@@ -15,7 +15,7 @@ use std::{
 use overspill_core::{root::Root, units::Rate};
 use overspill_store::{
     hash::{hash_open, lower_thread_priority},
-    objects::ObjectError,
+    objects::{ObjectError, is_media_error},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -82,7 +82,9 @@ fn check(replica: &Replica, root: &Root, counts: &ScrubCounts) -> u64 {
         Ok(file) => file,
         // Collected since the listing.
         Err(ObjectError::NotHeld { .. }) => return 0,
-        Err(error) => return spoilt(replica, root, counts, &error.to_string()),
+        Err(error) if error.is_loss() => return spoilt(replica, root, counts, &error.to_string()),
+        // Out of descriptors or memory: not the object's fault, and the next pass will tell.
+        Err(_) => return 0,
     };
     counts.checked.fetch_add(1, Relaxed);
     match hash_open(&file) {
@@ -93,7 +95,8 @@ fn check(replica: &Replica, root: &Root, counts: &ScrubCounts) -> u64 {
             counts,
             &format!("it hashes to {}", content.root),
         ),
-        Err(error) => spoilt(replica, root, counts, &error.to_string()),
+        Err(error) if is_media_error(&error) => spoilt(replica, root, counts, &error.to_string()),
+        Err(_) => 0,
     }
 }
 

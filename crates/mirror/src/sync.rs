@@ -76,8 +76,10 @@ impl Syncer {
     /// Fetches for ever; to be run [`PARALLEL_FETCHES`] times.
     pub(crate) async fn fetch_forever(&self, received: mpsc::Sender<Received>) {
         loop {
+            // Listening begins before the look, or room made in between would go unheard.
+            let room = self.room.notified();
             if self.is_full() {
-                self.room.notified().await;
+                room.await;
             }
             let Some(missing) = self.replica.claim(Instant::now()) else {
                 // Woken by the bell or by the clock; either way the queue is looked at again.
@@ -108,7 +110,10 @@ impl Syncer {
                 tracing::warn!(%path, %root, %error, "a bad object was thrown away");
                 RETRY_PAUSE
             }
-            FetchError::Superseded => SUPERSEDED_PAUSE,
+            FetchError::Superseded => {
+                self.replica.find_again(missing);
+                SUPERSEDED_PAUSE
+            }
             FetchError::Store(_) | FetchError::Client(_) | FetchError::Unexpected(_) => {
                 tracing::debug!(%path, %root, %error, "fetch failed");
                 RETRY_PAUSE.mul_f64(1.0 + fastrand::f64())
@@ -139,7 +144,10 @@ impl Syncer {
                     tracing::warn!(%error, "cannot commit objects; they will be fetched again");
                     self.replica.unclaim(&roots, FULL_DISK_PAUSE);
                 }
-                Err(error) => tracing::error!(%error, "the commit panicked"),
+                Err(error) => {
+                    tracing::error!(%error, "the commit panicked");
+                    self.replica.unclaim(&roots, FULL_DISK_PAUSE);
+                }
             }
         }
     }

@@ -113,6 +113,18 @@ impl Default for ServeLimits {
     }
 }
 
+impl ServeLimits {
+    /// The same, but for no more connections than half of the descriptors this process may have: the
+    /// other half is for files.
+    pub fn within(self, open_files: u64) -> Self {
+        let most = usize::try_from(open_files / 2).unwrap_or(usize::MAX).max(1);
+        Self {
+            connections: self.connections.min(most),
+            ..self
+        }
+    }
+}
+
 /// Binds `address` once per core. Port 0 takes a free one, the same for all cores.
 pub fn bind(address: SocketAddr, cores: usize) -> Result<Bound, BindError> {
     let error = |source: io::Error| match source.kind() {

@@ -10,7 +10,10 @@ use std::{
 
 use axum::Router;
 use bytes::Bytes;
-use overspill_core::path::{CatalogPath, UrlForm};
+use overspill_core::{
+    path::{CatalogPath, UrlForm},
+    root::Root,
+};
 use overspill_http1::{
     range::ByteRange,
     request::{Method, Request},
@@ -163,7 +166,11 @@ impl<R: Role> NodeService<R> {
             let (location, member) = location;
             return Context::new(request, now, out).redirect(&location, Some(&member));
         }
-        self.note_ticket(query);
+        let promised = self.promised(query);
+        if promised.is_some_and(|root| version.content.is_none_or(|(own, _)| own.root != root)) {
+            // The server promised this client another version than the one that is here.
+            return self.answer_elsewhere(request, query, now, out);
+        }
         let range = Context::new(request, now, out).file_head(plan, version.size, &ready.lines);
         let Some(range) = range else {
             return reply(Body::Empty, request.keep_alive);
@@ -220,10 +227,10 @@ impl<R: Role> NodeService<R> {
         }
     }
 
-    fn note_ticket(&self, query: &TreeQuery) {
-        if let Some(ticket) = &query.ticket {
-            self.role.arrived(ticket);
-        }
+    /// Notes the arrival of a client with a ticket; says what content it was promised.
+    fn promised(&self, query: &TreeQuery) -> Option<Root> {
+        let ticket = query.ticket.as_ref()?;
+        self.role.arrived(ticket).map(|ticket| ticket.root)
     }
 
     /// The catalog knows the file and its bytes are not here: back to whoever sent the client.

@@ -7,6 +7,7 @@
 use std::{
     io::{self, Write},
     sync::Arc,
+    time::Duration,
 };
 
 use axum::{
@@ -22,7 +23,11 @@ use overspill_core::{
 };
 use overspill_wire::feed::{ChangeLine, End, FeedKind, Header, Line};
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, mpsc},
+    time::timeout,
+};
 
 use crate::publish::Published;
 
@@ -37,6 +42,10 @@ pub(crate) struct FeedQuery {
 const PART_BYTES: usize = 64 << 10;
 /// Parts waiting for a slow reader.
 const QUEUED_PARTS: usize = 8;
+/// Feeds made at once: each takes a thread while it lasts.
+static FEEDS: Semaphore = Semaphore::const_new(32);
+/// How long a reader may take no part before its feed is given up.
+const READER_PATIENCE: Duration = Duration::from_secs(30);
 /// Level of compression: mostly paths, for hashes do not compress.
 const ZSTD_LEVEL: i32 = 1;
 
@@ -57,9 +66,14 @@ pub(crate) fn answer(
         Ok(planned) => planned,
         Err(refusal) => return *refusal,
     };
+    let Ok(permit) = FEEDS.try_acquire() else {
+        let text = "too many feeds at once; try again in a moment\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    };
     let compressed = accepts_zstd(headers);
     let (parts, queue) = mpsc::channel::<Bytes>(QUEUED_PARTS);
     tokio::task::spawn_blocking(move || {
+        let _permit = permit;
         let sink = Parts {
             queue: parts,
             gathered: Vec::with_capacity(PART_BYTES),
@@ -234,8 +248,11 @@ impl Write for Parts {
             return Ok(());
         }
         let part = Bytes::from(std::mem::take(&mut self.gathered));
-        self.queue
-            .blocking_send(part)
-            .map_err(|_| io::ErrorKind::BrokenPipe.into())
+        let sent = Handle::current().block_on(timeout(READER_PATIENCE, self.queue.send(part)));
+        match sent {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
     }
 }

@@ -23,6 +23,7 @@ use overspill_core::{
     catalog::{Catalog, Change, InstanceId, Journal, Revision, Since},
     path::CatalogPath,
 };
+use overspill_wire::fleet::ListingState;
 use tokio::sync::watch;
 
 pub use self::publisher::Loss;
@@ -34,6 +35,7 @@ pub(crate) struct Published {
     catalog: arc_swap::ArcSwap<Catalog>,
     journal: Mutex<Journal>,
     revision: watch::Sender<Revision>,
+    restored: AtomicBool,
     scanned: AtomicBool,
     problems: Mutex<BTreeMap<Subject, String>>,
 }
@@ -60,6 +62,7 @@ impl Published {
             catalog: arc_swap::ArcSwap::from_pointee(Catalog::new(instance)),
             journal: Mutex::new(Journal::default()),
             revision: watch::Sender::new(Revision::ZERO),
+            restored: AtomicBool::new(false),
             scanned: AtomicBool::new(false),
             problems: Mutex::default(),
         }
@@ -93,6 +96,21 @@ impl Published {
         self.revision.subscribe()
     }
 
+    /// Whether the catalog is that of the index, if there was one; before, nobody may follow it.
+    pub(crate) fn is_restored(&self) -> bool {
+        self.restored.load(Relaxed)
+    }
+
+    /// Whether the catalog names everything there is. A file in a hundred may be in the writing.
+    pub(crate) fn listing(&self) -> ListingState {
+        let totals = self.catalog.load().totals();
+        if self.is_scanned() && totals.unhashed * 100 <= totals.files {
+            ListingState::Whole
+        } else {
+            ListingState::Partial
+        }
+    }
+
     /// Whether the tree has been seen whole since the start.
     pub(crate) fn is_scanned(&self) -> bool {
         self.scanned.load(Relaxed)
@@ -107,6 +125,7 @@ impl Published {
     fn restore(&self, catalog: Catalog) {
         let mut journal = lock(&self.journal);
         *journal = Journal::starting_at(catalog.revision());
+        self.restored.store(true, Relaxed);
         self.swap(catalog);
     }
 

@@ -108,7 +108,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let tree = Arc::new(Tree::open(&config.tree, config.hidden)?);
     let bound = bind(config.listen, config.cores)?;
     let address = bound.address();
-    raise_open_files();
+    let limits = config.limits.within(raise_open_files());
     let state_error = |source| StartError::State {
         path: config.state.clone(),
         source,
@@ -124,7 +124,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         common_routes(Arc::clone(&role)).merge(control_routes(make_control(&role, &token)));
     let shutdown = CancellationToken::new();
     let (service_role, service_flows) = (Arc::clone(&role), Arc::clone(&flows));
-    let serving = bound.serve(config.limits, &flows, &shutdown, move |core| {
+    let serving = bound.serve(limits, &flows, &shutdown, move |core| {
         let (role, flows) = (Arc::clone(&service_role), Arc::clone(&service_flows));
         NodeService::new(role, router.clone(), flows, core)
     });

@@ -99,6 +99,22 @@ pub enum ObjectError {
     },
 }
 
+impl ObjectError {
+    /// Whether the object itself is gone or unreadable, and not only out of reach for the moment.
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Self::NotHeld { .. } | Self::Mismatch { .. } => true,
+            Self::Io { source, .. } => is_media_error(source),
+            _ => false,
+        }
+    }
+}
+
+/// Whether the disk, and not the moment, is to blame.
+pub fn is_media_error(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
 impl ObjectStore {
     /// Opens the store at `dir`, making it if it is not there, for this process alone.
     pub fn open(dir: &Path) -> Result<Self, ObjectError> {

@@ -76,9 +76,21 @@ pub enum Event {
         instance: String,
         /// The revision.
         revision: u64,
+        /// Whether that is everything there is.
+        listing: ListingState,
     },
     /// Nothing happened; the server is alive.
     Ping,
+}
+
+/// How far the server is in finding out what its tree holds.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListingState {
+    /// Still looking or hashing: what is not named is not gone.
+    Partial,
+    /// All of it has been seen, and but for what is being written, hashed.
+    Whole,
 }
 
 /// An event with its number and the session's signature over both.
@@ -370,6 +382,7 @@ mod tests {
         let event = Event::Catalog {
             instance: "1".into(),
             revision: 4,
+            listing: ListingState::Whole,
         };
         let signed = SignedEvent::sign(&ours, 2, &event);
         assert_eq!(signed.open(&ours), Ok(event));

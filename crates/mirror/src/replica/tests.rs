@@ -65,8 +65,9 @@ fn claimed(replica: &Replica) -> Vec<u8> {
 #[test]
 fn what_is_new_is_wanted_in_order_and_complete_follows() {
     let Scene { replica, _folder } = scene();
-    replica.advance(Revision(1), &[change(1, "a", Some(1))]);
+    replica.advance(&replica.catalog(), Revision(1), &[change(1, "a", Some(1))]);
     replica.advance(
+        &replica.catalog(),
         Revision(2),
         &[change(2, "b", Some(2)), change(2, "c", Some(2))],
     );
@@ -88,9 +89,10 @@ fn what_is_new_is_wanted_in_order_and_complete_follows() {
 #[test]
 fn a_rename_moves_nothing() {
     let Scene { replica, _folder } = scene();
-    replica.advance(Revision(1), &[change(1, "a", Some(1))]);
+    replica.advance(&replica.catalog(), Revision(1), &[change(1, "a", Some(1))]);
     replica.held(&[root(1)]);
     replica.advance(
+        &replica.catalog(),
         Revision(2),
         &[change(2, "a", None), change(2, "b", Some(1))],
     );
@@ -102,13 +104,21 @@ fn a_rename_moves_nothing() {
 fn what_nobody_wants_any_more_is_not_fetched_and_collected_after_grace() {
     let Scene { replica, _folder } = scene();
     replica.advance(
+        &replica.catalog(),
         Revision(1),
         &[change(1, "a", Some(1)), change(1, "b", Some(2))],
     );
     replica.held(&[root(1)]);
-    replica.advance(Revision(2), &[change(2, "a", None), change(2, "b", None)]);
+    replica.advance(
+        &replica.catalog(),
+        Revision(2),
+        &[change(2, "a", None), change(2, "b", None)],
+    );
     assert_eq!(replica.progress().missing_objects, 0);
     let is_known = |byte| replica.state().objects.contains_key(&root(byte));
+    replica.collect_garbage(Instant::now() + GRACE + Duration::from_secs(1));
+    assert!(is_known(1), "the server may not have named everything yet");
+    replica.listed(ListingState::Whole);
     replica.collect_garbage(Instant::now());
     assert!(is_known(1) && !is_known(2));
     replica.collect_garbage(Instant::now() + GRACE + Duration::from_secs(1));
@@ -118,8 +128,8 @@ fn what_nobody_wants_any_more_is_not_fetched_and_collected_after_grace() {
 #[test]
 fn a_lost_object_is_wanted_again_and_the_complete_revision_steps_back() {
     let Scene { replica, _folder } = scene();
-    replica.advance(Revision(1), &[change(1, "a", Some(1))]);
-    replica.advance(Revision(2), &[change(2, "b", Some(2))]);
+    replica.advance(&replica.catalog(), Revision(1), &[change(1, "a", Some(1))]);
+    replica.advance(&replica.catalog(), Revision(2), &[change(2, "b", Some(2))]);
     replica.held(&[root(1), root(2)]);
     assert_eq!(replica.progress().complete, Revision(2));
     assert_eq!(replica.held_but_not_in(&[root(1)]), [root(2)]);
@@ -132,6 +142,7 @@ fn a_lost_object_is_wanted_again_and_the_complete_revision_steps_back() {
 fn a_snapshot_replaces_everything_and_keeps_the_objects() {
     let Scene { replica, _folder } = scene();
     replica.advance(
+        &replica.catalog(),
         Revision(1),
         &[change(1, "a", Some(1)), change(1, "b", Some(2))],
     );
@@ -142,7 +153,7 @@ fn a_snapshot_replaces_everything_and_keeps_the_objects() {
         Revision(7),
         changes.iter().map(|c| (&c.path, c.entry.as_ref())),
     );
-    replica.replace(catalog, &changes);
+    replica.replace(&replica.catalog(), catalog, &changes);
     assert_eq!(claimed(&replica), [3]);
     assert!(replica.state().garbage.contains_key(&root(2)));
     assert!(!replica.state().garbage.contains_key(&root(1)));
@@ -151,7 +162,7 @@ fn a_snapshot_replaces_everything_and_keeps_the_objects() {
 #[test]
 fn a_given_back_object_waits_its_pause() {
     let Scene { replica, _folder } = scene();
-    replica.advance(Revision(1), &[change(1, "a", Some(1))]);
+    replica.advance(&replica.catalog(), Revision(1), &[change(1, "a", Some(1))]);
     let missing = replica.claim(Instant::now()).unwrap();
     replica.give_back(&missing, Duration::from_secs(5));
     assert!(replica.claim(Instant::now()).is_none());
@@ -165,7 +176,7 @@ fn a_given_back_object_waits_its_pause() {
 #[test]
 fn a_restart_finds_everything_again() {
     let Scene { replica, _folder } = scene();
-    replica.advance(Revision(1), &[change(1, "a", Some(1))]);
+    replica.advance(&replica.catalog(), Revision(1), &[change(1, "a", Some(1))]);
     replica.sync_index();
     drop(replica);
     let store = ObjectStore::open(_folder.path()).unwrap();
@@ -173,4 +184,33 @@ fn a_restart_finds_everything_again() {
     let replica = Replica::open(store, index).unwrap();
     assert_eq!(replica.progress().catalog, Revision(1));
     assert_eq!(claimed(&replica), [1]);
+}
+
+#[test]
+fn an_object_is_queued_under_its_lowest_revision_and_found_under_another_path() {
+    let Scene { replica, _folder } = scene();
+    replica.advance(&replica.catalog(), Revision(5), &[change(5, "z", Some(1))]);
+    replica.advance(
+        &replica.catalog(),
+        Revision(50),
+        &[change(50, "a", Some(1))],
+    );
+    replica.held(&[root(1)]);
+    replica.lost(&[root(1)]);
+    assert_eq!(replica.progress().complete, Revision(4));
+    assert_eq!(replica.take_retell(), Retell::Everything);
+    let missing = replica.claim(Instant::now()).unwrap();
+    assert_eq!(missing.path, path("z"));
+    replica.find_again(&missing);
+    replica.give_back(&missing, Duration::ZERO);
+    assert_eq!(replica.claim(Instant::now()).unwrap().path, path("a"));
+}
+
+#[test]
+fn changes_to_another_catalog_than_the_current_one_are_dropped() {
+    let Scene { replica, _folder } = scene();
+    let base = replica.catalog();
+    replica.advance(&base, Revision(1), &[change(1, "a", Some(1))]);
+    replica.advance(&base, Revision(2), &[change(2, "a", None)]);
+    assert_eq!(replica.progress().catalog, Revision(1));
 }

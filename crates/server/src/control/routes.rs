@@ -79,6 +79,8 @@ async fn hello(State(control): State<Arc<Control>>, body: Bytes) -> Result<Respo
         );
         return Err((StatusCode::CONFLICT, text));
     }
+    let member: Result<MemberId, _> = hello.member.parse();
+    member.map_err(bad_request)?;
     let reply = lock(&control.sessions).hello(Instant::now(), hello, random_nonce()?);
     Ok(Json(reply.map_err(refuse)?).into_response())
 }
@@ -128,6 +130,10 @@ async fn catalog(
     Query(query): Query<FeedQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
+    if !control.published.is_restored() {
+        let text = "the catalog is being read; try again in a moment\n";
+        return Err((StatusCode::SERVICE_UNAVAILABLE, text.to_owned()));
+    }
     let key = match headers.contains_key(AUTH_FIELD) {
         true => Some(control.verify("GET", &uri, &headers, b"")?.1),
         false => None,
@@ -179,7 +185,7 @@ struct EventState {
     seq: u64,
 }
 
-/// The revision at once and at each change, and a ping in every silent second.
+/// The revision at once, at each change, and again in every silent second.
 fn event_stream(open: OpenStream, key: Key) -> impl Stream<Item = Result<SseEvent, Infallible>> {
     let mut revisions = open.control.published.revisions();
     revisions.mark_changed();
@@ -192,9 +198,12 @@ fn event_stream(open: OpenStream, key: Key) -> impl Stream<Item = Result<SseEven
     stream::unfold(state, |mut state| async move {
         let changed = tokio::time::timeout(PING_EVERY, state.revisions.changed()).await;
         let event = match changed {
+            // Before that there is nothing to follow; the revision rings again when there is.
+            _ if !state.open.control.published.is_restored() => Event::Ping,
             Ok(Ok(())) => state.catalog_event(),
             Ok(Err(_)) => return None,
-            Err(_) => Event::Ping,
+            // Said again in silence, for whether it is everything changes without a revision.
+            Err(_) => state.catalog_event(),
         };
         if !lock(&state.open.control.sessions).is_open(state.open.session) {
             return None;
@@ -209,8 +218,14 @@ fn event_stream(open: OpenStream, key: Key) -> impl Stream<Item = Result<SseEven
 impl EventState {
     fn catalog_event(&mut self) -> Event {
         let revision = self.revisions.borrow_and_update().0;
-        let instance = self.open.control.published.catalog().instance().to_string();
-        Event::Catalog { instance, revision }
+        let published = &self.open.control.published;
+        let instance = published.catalog().instance().to_string();
+        let listing = published.listing();
+        Event::Catalog {
+            instance,
+            revision,
+            listing,
+        }
     }
 }
 
@@ -256,7 +271,6 @@ fn bad_request(error: impl ToString) -> Refusal {
 fn refuse(error: AuthError) -> Refusal {
     let status = match error {
         AuthError::WrongToken => StatusCode::FORBIDDEN,
-        AuthError::Crowded => StatusCode::SERVICE_UNAVAILABLE,
         AuthError::NoHello | AuthError::NoSession | AuthError::Replayed | AuthError::Unsigned => {
             StatusCode::UNAUTHORIZED
         }

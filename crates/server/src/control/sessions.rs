@@ -65,9 +65,6 @@ pub(crate) enum AuthError {
     /// The other side does not know the token.
     #[error("the fleet token is wrong; take it from the join command that the server printed")]
     WrongToken,
-    /// Too many at once.
-    #[error("too many nodes are joining; try again later")]
-    Crowded,
 }
 
 /// How long a hello waits for its join.
@@ -95,8 +92,16 @@ impl Sessions {
     ) -> Result<HelloReply, AuthError> {
         self.hellos
             .retain(|_, pending| now.saturating_duration_since(pending.at) < HELLO_TTL);
-        if self.hellos.len() >= MAX_HELLOS || hello.nonce.len() != NONCE_CHARS {
-            return Err(AuthError::Crowded);
+        if hello.nonce.len() != NONCE_CHARS {
+            return Err(AuthError::NoHello);
+        }
+        // A crowd of strangers must not keep members out: the oldest makes room, and a member's join
+        // follows its hello within milliseconds.
+        if self.hellos.len() >= MAX_HELLOS {
+            let oldest = self.hellos.iter().min_by_key(|(_, pending)| pending.at);
+            if let Some(nonce) = oldest.map(|(nonce, _)| nonce.clone()) {
+                self.hellos.remove(&nonce);
+            }
         }
         let proof = server_proof(&self.token, &hello.nonce, &nonce, &hello.member);
         let pending = PendingHello {
@@ -275,14 +280,16 @@ mod tests {
     }
 
     #[test]
-    fn hellos_are_bounded_and_expire() {
+    fn hellos_are_bounded_and_the_oldest_makes_room() {
         let now = Instant::now();
         let mut sessions = Sessions::new(FleetToken::from_random([1; 32]));
-        for at in 0..MAX_HELLOS {
+        for at in 0..MAX_HELLOS * 2 {
             sessions.hello(now, hello(), format!("{at}")).unwrap();
+            assert!(sessions.hellos.len() <= MAX_HELLOS);
         }
-        let crowded = sessions.hello(now, hello(), "x".into());
-        assert_eq!(crowded.unwrap_err(), AuthError::Crowded);
-        assert!(sessions.hello(now + HELLO_TTL, hello(), "x".into()).is_ok());
+        sessions
+            .hello(now + HELLO_TTL, hello(), "x".into())
+            .unwrap();
+        assert_eq!(sessions.hellos.len(), 1, "the others have expired");
     }
 }

@@ -255,6 +255,9 @@ impl Work {
                 .filter(|entry| entry.kind == Kind::File && (entry.content.is_none() || verify));
             let Some(entry) = wanted else { continue };
             if let Err(task) = self.hashers.try_hash(Task { path, entry }) {
+                if verify {
+                    self.verify.insert(task.path.clone());
+                }
                 self.settling.put_back(task.path);
                 return;
             }
