@@ -5,8 +5,10 @@
 //! the index and the store, so nothing here needs to survive a crash. It must never count an object
 //! as held before the store has committed it.
 
+mod state;
+
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::HashSet,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -17,7 +19,6 @@ use std::{
 use arc_swap::ArcSwap;
 use overspill_core::{
     catalog::{Catalog, Change, Entry, InstanceId, Revision},
-    path::CatalogPath,
     root::Root,
 };
 use overspill_store::{
@@ -26,6 +27,9 @@ use overspill_store::{
 };
 use overspill_wire::fleet::ListingState;
 use tokio::sync::Notify;
+
+use self::state::{Claim, Object, Presence, State};
+pub(crate) use self::state::{Missing, Retell};
 
 /// A mirror's catalog, its objects, and what is missing between the two.
 pub(crate) struct Replica {
@@ -43,44 +47,6 @@ pub(crate) struct Replica {
     pub(crate) changed: Notify,
 }
 
-#[derive(Default)]
-struct State {
-    objects: HashMap<Root, Object, foldhash::fast::RandomState>,
-    /// In order of revision, so that the complete revision grows while they are fetched.
-    missing: BTreeMap<(Revision, Root), Missing>,
-    missing_bytes: u64,
-    /// Unreferenced objects and since when.
-    garbage: HashMap<Root, Instant, foldhash::fast::RandomState>,
-    /// Held since the last report, beyond the complete revision it told.
-    news: Vec<Root>,
-    /// Whether what was told before is still true.
-    retell: Retell,
-}
-
-/// What the next report has to say about what is held.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) enum Retell {
-    /// All of it, because something told before is not true any more.
-    Everything,
-    /// Only what is new.
-    #[default]
-    News,
-}
-
-#[derive(Clone, Copy)]
-struct Object {
-    /// Paths of the catalog that need it.
-    references: u32,
-    presence: Presence,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Presence {
-    Held,
-    /// Queued under this revision.
-    Missing(Revision),
-}
-
 /// How well the index on disk remembers the catalog.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Indexed {
@@ -90,25 +56,6 @@ enum Indexed {
     Eventually,
     /// The disk failed, and the index may have gaps: it has to be written whole.
     Not,
-}
-
-/// An object to fetch.
-#[derive(Clone, Debug)]
-pub(crate) struct Missing {
-    pub(crate) revision: Revision,
-    pub(crate) root: Root,
-    pub(crate) size: u64,
-    /// One of the paths it is wanted for.
-    pub(crate) path: CatalogPath,
-    /// Not to be tried before this.
-    not_before: Option<Instant>,
-    claim: Claim,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Claim {
-    Free,
-    Taken,
 }
 
 /// How far the replica has come.
@@ -519,124 +466,6 @@ fn noted(before: Indexed, after: Indexed, result: Result<(), IndexError>) -> Ind
             }
             Indexed::Not
         }
-    }
-}
-
-impl Object {
-    /// Held, and needed by nobody (yet).
-    const UNUSED: Self = Self {
-        references: 0,
-        presence: Presence::Held,
-    };
-}
-
-impl State {
-    fn refer(&mut self, path: &CatalogPath, entry: &Entry) {
-        let Some(root) = entry.root() else { return };
-        match self.objects.get_mut(&root) {
-            Some(object) => {
-                object.references += 1;
-                let is_missing = matches!(object.presence, Presence::Missing(_));
-                self.garbage.remove(&root);
-                if is_missing {
-                    self.want(path, entry, root);
-                }
-            }
-            None => {
-                let presence = Presence::Missing(entry.revision);
-                self.objects.insert(
-                    root,
-                    Object {
-                        references: 1,
-                        presence,
-                    },
-                );
-                self.want(path, entry, root);
-            }
-        }
-    }
-
-    fn unrefer(&mut self, entry: &Entry) {
-        let Some(root) = entry.root() else { return };
-        let Some(object) = self.objects.get_mut(&root) else {
-            return;
-        };
-        object.references = object.references.saturating_sub(1);
-        if object.references > 0 {
-            return;
-        }
-        match object.presence {
-            Presence::Held => {
-                self.garbage.insert(root, Instant::now());
-            }
-            Presence::Missing(revision) => {
-                self.objects.remove(&root);
-                self.forget_missing(&(revision, root));
-            }
-        }
-    }
-
-    /// Queues an object under the lowest revision of the entries that need it: up to there, and no
-    /// further, everything is here.
-    fn want(&mut self, path: &CatalogPath, entry: &Entry, root: Root) {
-        let revision = entry.revision;
-        let before = self.objects.get(&root).map(|object| object.presence);
-        if let Some(Presence::Missing(queued)) = before
-            && self.missing.contains_key(&(queued, root))
-        {
-            if queued <= revision {
-                return;
-            }
-            self.forget_missing(&(queued, root));
-        }
-        if let Some(object) = self.objects.get_mut(&root) {
-            object.presence = Presence::Missing(revision);
-        }
-        let (size, path) = (entry.size, path.clone());
-        let missing = Missing {
-            revision,
-            root,
-            size,
-            path,
-            not_before: None,
-            claim: Claim::Free,
-        };
-        if self.missing.insert((revision, root), missing).is_none() {
-            self.missing_bytes += size;
-        }
-    }
-
-    fn hold(&mut self, root: Root) {
-        let object = self.objects.entry(root).or_insert(Object::UNUSED);
-        let before = std::mem::replace(&mut object.presence, Presence::Held);
-        if object.references == 0 {
-            // Its paths went away while it was fetched.
-            self.garbage.insert(root, Instant::now());
-        }
-        if let Presence::Missing(revision) = before {
-            self.forget_missing(&(revision, root));
-            self.news.push(root);
-        }
-    }
-
-    fn forget_missing(&mut self, key: &(Revision, Root)) {
-        if let Some(missing) = self.missing.remove(key) {
-            self.missing_bytes -= missing.size;
-        }
-    }
-
-    /// Everything before the oldest missing object's batch is here.
-    fn complete(&self, catalog: Revision) -> Revision {
-        match self.missing.keys().next() {
-            Some((oldest, _)) => Revision(oldest.0.saturating_sub(1)).min(catalog),
-            None => catalog,
-        }
-    }
-
-    fn is_held(&self, root: &Root) -> bool {
-        self.objects
-            .get(root)
-            .is_some_and(|object| object.presence == Presence::Held)
     }
 }
 

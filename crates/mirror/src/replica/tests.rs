@@ -2,6 +2,7 @@
 
 use overspill_core::{
     catalog::{Content, Kind},
+    path::CatalogPath,
     root::Sha256,
 };
 use overspill_store::index::Index;
