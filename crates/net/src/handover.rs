@@ -11,6 +11,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -52,6 +53,7 @@ pub(crate) async fn serve<S: Service>(
     let io = TokioIo::new(Rewound {
         first_bytes: Bytes::from(first_bytes),
         stream,
+        ending: None,
     });
     let limits = core.limits;
     let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
@@ -73,7 +75,13 @@ pub(crate) async fn serve<S: Service>(
 struct Rewound {
     first_bytes: Bytes,
     stream: TcpStream,
+    ending: Option<Pin<Box<Sleep>>>,
 }
+
+/// How long the end of what a client sends is kept from hyper, which would drop a request in flight
+/// for it: a client that has said all may still be waiting for its answer. Short, because on an event
+/// stream the end means that a member has died.
+const END_HELD_BACK: Duration = Duration::from_millis(50);
 
 impl AsyncRead for Rewound {
     fn poll_read(
@@ -82,7 +90,17 @@ impl AsyncRead for Rewound {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.first_bytes.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+            let filled = buffer.filled().len();
+            if self.ending.is_none() {
+                ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+                if buffer.filled().len() > filled || buffer.remaining() == 0 {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            let ending = self
+                .ending
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(END_HELD_BACK)));
+            return ending.as_mut().poll(cx).map(Ok);
         }
         let count = self.first_bytes.len().min(buffer.remaining());
         buffer.put_slice(&self.first_bytes.split_to(count));
