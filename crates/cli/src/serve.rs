@@ -132,6 +132,7 @@ impl Args {
 /// Says where it serves, how much, and how to join.
 async fn greet(running: &Running, args: &Args, state: &std::path::Path) {
     let begun = std::time::Instant::now();
+    // Looked at again and again for the moment it takes: only greeting depends on it.
     while !running.is_scanned() && begun.elapsed() < SCAN_PATIENCE {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

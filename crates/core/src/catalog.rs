@@ -98,11 +98,6 @@ impl Catalog {
         self.entries.get(path)
     }
 
-    /// The path and entry at `path`, with the catalog's own copy of the path.
-    pub fn entry_with_path(&self, path: &CatalogPath) -> Option<Child<'_>> {
-        self.entries.get_full(path)
-    }
-
     /// Whether `path` is a folder of this catalog.
     pub fn is_folder(&self, path: &CatalogPath) -> bool {
         path.is_root()

@@ -17,9 +17,7 @@ pub use self::{
     member::{Exclusion, Member, MemberId, MemberIdError, MemberState, Transition},
     report::{Condition, Held, Report},
 };
-use crate::{
-    catalog::Revision, dispatch::DispatchId, load::LoadHistogram, root::Root, units::Rate,
-};
+use crate::{dispatch::DispatchId, load::LoadHistogram, units::Rate};
 
 /// All mirrors known to a dispatcher, and the dispatcher's own load as candidate zero.
 #[derive(Debug, Default)]
@@ -141,14 +139,6 @@ impl Fleet {
         let id = DispatchId(self.dispatched);
         member.dispatched(now, id, bytes);
         Some(id)
-    }
-
-    /// How many members can serve this version of a file now.
-    pub fn holders(&self, revision: Revision, root: &Root) -> usize {
-        self.members
-            .iter()
-            .filter(|member| member.state() == MemberState::Ready && member.holds(revision, root))
-            .count()
     }
 
     fn join(&mut self, now: Instant, hello: &Hello) -> Result<(), FleetError> {

@@ -344,9 +344,4 @@ impl Running {
         // A panic there has been printed already.
         let _ = self.scrubber.join();
     }
-
-    /// Whether everything the server has is here.
-    pub fn is_ready(&self) -> bool {
-        self.role.is_ready()
-    }
 }

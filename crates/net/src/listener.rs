@@ -76,7 +76,6 @@ pub struct Bound {
 #[derive(Debug)]
 pub struct Serving {
     threads: Vec<thread::JoinHandle<()>>,
-    open: Arc<AtomicUsize>,
 }
 
 /// What the connections of one core share.
@@ -210,16 +209,11 @@ impl Bound {
             .enumerate()
             .map(start)
             .collect::<io::Result<_>>()?;
-        Ok(Serving { threads, open })
+        Ok(Serving { threads })
     }
 }
 
 impl Serving {
-    /// Open connections.
-    pub fn connections(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.open)
-    }
-
     /// Waits for the serving threads to end, after a shutdown.
     pub fn join(self) {
         for thread in self.threads {

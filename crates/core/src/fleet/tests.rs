@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::{catalog::Revision, root::Root};
 
 const SECOND: Duration = Duration::from_secs(1);
 
