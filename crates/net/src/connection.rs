@@ -176,6 +176,34 @@ impl<S: Service> Connection<'_, S> {
                 flow.finish();
                 self.core.pool.give(head);
             }
+            Body::Parts { bytes, mut parts } => {
+                let flow = self.core.shard.begin(bytes);
+                let head = mem::take(&mut self.output);
+                let activity = &self.registered.activity;
+                Box::pin(transmit::send_parts(
+                    self.stream,
+                    &head,
+                    &mut *parts,
+                    &flow,
+                    activity,
+                ))
+                .await?;
+                flow.finish();
+            }
+            Body::Stream(stream) => {
+                let flow = self.core.shard.begin(0);
+                let head = mem::take(&mut self.output);
+                let activity = &self.registered.activity;
+                Box::pin(transmit::send_stream(
+                    self.stream,
+                    &head,
+                    stream,
+                    &flow,
+                    activity,
+                ))
+                .await?;
+                flow.finish();
+            }
         }
         Ok(match reply.keep_alive {
             KeepAlive::Yes => Next::More,

@@ -125,6 +125,11 @@ impl Flow {
         add(&self.shard.bytes, bytes);
     }
 
+    /// Whether as many bytes have gone out as the flow began with.
+    pub fn is_all_sent(&self) -> bool {
+        self.remaining.load(Relaxed) == 0
+    }
+
     /// The body is complete.
     pub fn finish(self) {
         self.remaining.store(0, Relaxed);

@@ -21,5 +21,7 @@ pub use self::{
     flows::{Flow, FlowTable, FlowTotals, Shard},
     handover::{ClientAddress, HandedOver, RouterFuture, StreamedFile},
     listener::{BindError, Bound, ServeLimits, Serving, any_address, bind},
-    service::{Answer, Body, FileBody, Reply, Service},
+    service::{
+        Answer, Body, ByteStream, FileBody, Framing, Part, Parts, Reply, Service, StreamItem,
+    },
 };

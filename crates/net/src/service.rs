@@ -4,7 +4,9 @@
 //! touch a socket, and the connection must never look into a request beyond its framing.
 
 use std::{
+    fmt::Debug,
     fs::File,
+    io,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -13,6 +15,7 @@ use std::{
 use bytes::Bytes;
 use overspill_http1::{range::ByteRange, request::Request};
 use overspill_store::tree::LiveFile;
+use tokio::sync::mpsc;
 
 use crate::{clock::Now, handover::RouterFuture};
 
@@ -66,8 +69,66 @@ pub enum Body {
         /// The range to send.
         range: ByteRange,
     },
+    /// Several parts one after the other, so many bytes together: byte ranges, a stored archive.
+    Parts {
+        /// Bytes of all parts, as promised in the head.
+        bytes: u64,
+        /// The parts.
+        parts: Box<dyn Parts>,
+    },
+    /// Bytes made elsewhere while they are sent: a compressed archive.
+    Stream(ByteStream),
     /// So many bytes, already written behind the head.
     Written(u64),
+}
+
+/// The parts of a body, made one by one as they are sent.
+pub trait Parts: Debug + Send {
+    /// The next part, `None` after the last. An error cuts the body; it is never completed short.
+    ///
+    /// Called on the serving thread: it may open a file, and must not read one.
+    fn next_part(&mut self) -> io::Result<Option<Part>>;
+}
+
+/// One part of a body.
+#[derive(Debug)]
+pub enum Part {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// A range of a file.
+    File {
+        /// The file.
+        file: FileBody,
+        /// The range to send.
+        range: ByteRange,
+    },
+}
+
+/// A body whose length is not known before it ends.
+#[derive(Debug)]
+pub struct ByteStream {
+    /// Its bytes. A last error, or a sender that is dropped before [`StreamItem::End`], cuts it.
+    pub items: mpsc::Receiver<StreamItem>,
+    /// How its end is marked, as promised in the head.
+    pub framing: Framing,
+}
+
+/// What comes out of a stream.
+#[derive(Debug)]
+pub enum StreamItem {
+    /// More bytes.
+    Bytes(Bytes),
+    /// The proper end. Without it the body is cut.
+    End,
+}
+
+/// How the end of a body of unknown length is marked (RFC 9112 section 6.3).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Framing {
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+    /// The connection closes: for HTTP/1.0 clients. A cut body resets it instead.
+    UntilClose,
 }
 
 /// Twice the coarsest tick of the kernel's clock for file times (10 ms at 100 Hz).

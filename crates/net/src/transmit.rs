@@ -15,7 +15,11 @@ use rustix::net::{SendAncillaryBuffer, SendFlags};
 use thiserror::Error;
 use tokio::{io::Interest, net::TcpStream};
 
-use crate::{flows::Flow, service::FileBody, sweeper::Activity};
+use crate::{
+    flows::Flow,
+    service::{ByteStream, FileBody, Framing, Part, Parts, StreamItem},
+    sweeper::Activity,
+};
 
 /// Why a body ended early.
 #[derive(Debug, Error)]
@@ -29,6 +33,15 @@ pub(crate) enum TransmitError {
     /// The file could not be read.
     #[error("the file could not be read")]
     File(#[source] io::Error),
+    /// A part of the body could not be made.
+    #[error("a part of the response could not be made")]
+    Part(#[source] io::Error),
+    /// The parts do not add up to what the head promised.
+    #[error("the response's parts are not as long as promised")]
+    PartLength,
+    /// Whoever made a stream gave up.
+    #[error("the response's stream ended early")]
+    Stream,
 }
 
 /// Most bytes handed to the kernel in one call.
@@ -96,20 +109,81 @@ pub(crate) async fn send_file(
         flow,
         activity,
     };
-    match body {
-        FileBody::Object(_) => sink.by_reference(range).await,
-        FileBody::Hot(_) => sink.by_copy(range).await,
-        FileBody::Live(_) => {
-            let held_back = range.end - range.len().min(HELD_BACK_BYTES);
-            if let Some(first) = ByteRange::new(range.start, held_back) {
-                sink.by_reference(first).await?;
+    sink.send(range).await
+}
+
+/// Sends `head` and then every part.
+pub(crate) async fn send_parts(
+    stream: &TcpStream,
+    head: &[u8],
+    parts: &mut dyn Parts,
+    flow: &Flow,
+    activity: &Activity,
+) -> Result<(), TransmitError> {
+    let more = SendFlags::MORE | SendFlags::NOSIGNAL;
+    send_all(stream, head, more, activity).await?;
+    while let Some(part) = parts.next_part().map_err(TransmitError::Part)? {
+        match part {
+            Part::Bytes(bytes) => {
+                send_all(stream, &bytes, more, activity).await?;
+                flow.sent(bytes.len() as u64);
             }
-            match ByteRange::new(held_back, range.end) {
-                Some(last) => sink.by_copy(last).await,
-                None => Ok(()),
+            Part::File { file, range } => {
+                let sink = Sink {
+                    stream,
+                    body: &file,
+                    flow,
+                    activity,
+                };
+                sink.send(range).await?;
             }
         }
     }
+    // Lets go of what `MORE` held back.
+    send_all(stream, b"", SendFlags::NOSIGNAL, activity).await?;
+    if flow.is_all_sent() {
+        Ok(())
+    } else {
+        Err(TransmitError::PartLength)
+    }
+}
+
+/// Sends `head` and then what comes out of `body`, framed as the head says.
+pub(crate) async fn send_stream(
+    stream: &TcpStream,
+    head: &[u8],
+    mut body: ByteStream,
+    flow: &Flow,
+    activity: &Activity,
+) -> Result<(), TransmitError> {
+    send_all(stream, head, SendFlags::NOSIGNAL, activity).await?;
+    while let Some(item) = body.items.recv().await {
+        let StreamItem::Bytes(bytes) = item else {
+            if body.framing == Framing::Chunked {
+                send_all(stream, b"0\r\n\r\n", SendFlags::NOSIGNAL, activity).await?;
+            }
+            return Ok(());
+        };
+        send_stream_part(stream, &bytes, body.framing, activity).await?;
+        flow.sent(bytes.len() as u64);
+    }
+    Err(TransmitError::Stream)
+}
+
+async fn send_stream_part(
+    stream: &TcpStream,
+    bytes: &[u8],
+    framing: Framing,
+    activity: &Activity,
+) -> Result<(), TransmitError> {
+    if framing == Framing::UntilClose || bytes.is_empty() {
+        return send_all(stream, bytes, SendFlags::NOSIGNAL, activity).await;
+    }
+    let more = SendFlags::MORE | SendFlags::NOSIGNAL;
+    let size = format!("{:x}\r\n", bytes.len());
+    send_all(stream, size.as_bytes(), more, activity).await?;
+    send_all(stream, bytes, more, activity).await?;
+    send_all(stream, b"\r\n", SendFlags::NOSIGNAL, activity).await
 }
 
 struct Sink<'a> {
@@ -120,6 +194,23 @@ struct Sink<'a> {
 }
 
 impl Sink<'_> {
+    async fn send(&self, range: ByteRange) -> Result<(), TransmitError> {
+        match self.body {
+            FileBody::Object(_) => self.by_reference(range).await,
+            FileBody::Hot(_) => self.by_copy(range).await,
+            FileBody::Live(_) => {
+                let held_back = range.end - range.len().min(HELD_BACK_BYTES);
+                if let Some(first) = ByteRange::new(range.start, held_back) {
+                    self.by_reference(first).await?;
+                }
+                match ByteRange::new(held_back, range.end) {
+                    Some(last) => self.by_copy(last).await,
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
     /// Lets the kernel take the pages themselves.
     async fn by_reference(&self, range: ByteRange) -> Result<(), TransmitError> {
         let file = self.body.file();

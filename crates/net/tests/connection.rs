@@ -70,7 +70,8 @@ impl Service for Folder {
         let length = match &body {
             Body::File { range, .. } => range.len(),
             Body::Bytes(bytes) => bytes.len() as u64,
-            Body::Empty | Body::Written(_) => 0,
+            Body::Written(bytes) | Body::Parts { bytes, .. } => *bytes,
+            Body::Empty | Body::Stream(_) => 0,
         };
         let mut head = HeadWriter::start(out, request.version, Status::Ok);
         head.field_u64("Content-Length", length)

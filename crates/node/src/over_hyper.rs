@@ -105,6 +105,9 @@ fn response(answer: Answer, out: &[u8], shard: &Arc<Shard>) -> Response<HandedOv
         Body::File { file, range } => {
             StreamedFile::new(file, range, shard.begin(range.len())).boxed_unsync()
         }
+        Body::Parts { .. } | Body::Stream(_) => {
+            return refusal(StatusCode::NOT_IMPLEMENTED, "not over this connection yet");
+        }
     };
     let mut response = Response::new(body);
     *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
