@@ -118,7 +118,7 @@ impl Args {
             server: server.to_owned(),
             token: self.token()?,
             store: self.store.clone().unwrap_or_else(default_store),
-            listen: self.common.listen(),
+            listen: self.common.bindings(),
             public_url: self.public_url.clone(),
             capacity: self.common.capacity,
             scrub_rate: self.scrub_rate,
@@ -150,7 +150,7 @@ fn greet(running: &Running, store: &std::path::Path) {
         running.status().node.name,
         counted(catalog.files, "file"),
         display_size(catalog.bytes),
-        reachable_url(running.address()),
+        reachable_url(running.addresses()),
         store.display(),
     );
     let _ = out.flush();

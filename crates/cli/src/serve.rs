@@ -103,7 +103,7 @@ impl Args {
         };
         Config {
             tree: self.folder.clone(),
-            listen: self.common.listen(),
+            listen: self.common.bindings(),
             state: self.state.clone().unwrap_or_else(default_state),
             capacity: self.common.capacity,
             policy: self.policy,
@@ -136,7 +136,7 @@ async fn greet(running: &Running, args: &Args, state: &std::path::Path) {
     while !running.is_scanned() && begun.elapsed() < SCAN_PATIENCE {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let url = reachable_url(running.address());
+    let url = reachable_url(running.addresses());
     let catalog = running.status().catalog;
     let so_far = if running.is_scanned() {
         ""

@@ -11,6 +11,7 @@ use std::{
 };
 
 use overspill_core::units::Rate;
+use overspill_net::Binding;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -41,9 +42,12 @@ const DEFAULT_PORT: u16 = 8080;
 
 impl Common {
     /// Where to listen.
-    pub(crate) fn listen(&self) -> SocketAddr {
-        self.listen
-            .unwrap_or_else(|| overspill_net::any_address(DEFAULT_PORT))
+    pub(crate) fn bindings(&self) -> Vec<Binding> {
+        let default = || overspill_net::any_address(DEFAULT_PORT);
+        vec![Binding {
+            address: self.listen.unwrap_or_else(default),
+            tls: None,
+        }]
     }
 
     /// Serving threads.
@@ -97,7 +101,9 @@ pub(crate) async fn until_asked_to_end(failed: &CancellationToken) {
 }
 
 /// A URL under which this machine can be reached, as far as it knows itself.
-pub(crate) fn reachable_url(listening: SocketAddr) -> String {
+pub(crate) fn reachable_url(addresses: &[SocketAddr]) -> String {
+    let unspecified = || overspill_net::any_address(DEFAULT_PORT);
+    let listening = addresses.first().copied().unwrap_or_else(unspecified);
     let ip = match listening.ip() {
         ip if !ip.is_unspecified() => ip,
         _ => outward_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),

@@ -18,7 +18,7 @@ use overspill_core::{
     units::Rate,
 };
 use overspill_net::{
-    BindError, FlowTable, ServeLimits, Serving, bind,
+    BindError, Binding, FlowTable, ServeLimits, Serving, bind,
     client::{HttpClient, Patience},
 };
 use overspill_node::{Meter, NodeIdentity, NodeService, Role, common_routes, raise_open_files};
@@ -55,8 +55,8 @@ pub struct Config {
     pub token: FleetToken,
     /// Folder of the store.
     pub store: PathBuf,
-    /// Where to listen.
-    pub listen: SocketAddr,
+    /// Where to listen; at least once. Others are told the first.
+    pub listen: Vec<Binding>,
     /// What clients are to use; the address the server sees, if not given.
     pub public_url: Option<String>,
     /// Egress capacity, if the operator knows it.
@@ -103,7 +103,7 @@ pub enum StartError {
 
 /// A running mirror.
 pub struct Running {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     role: Arc<MirrorRole>,
     serving: Serving,
     control: Runtime,
@@ -129,8 +129,8 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let (index, state) = Index::open(&config.store.join("index.redb"))?;
     tracing::debug!(?state, "index opened");
     let replica = Arc::new(Replica::open(store, index)?);
-    let bound = bind(config.listen, config.cores)?;
-    let address = bound.address();
+    let bound = bind(config.listen.clone(), config.cores)?;
+    let addresses: Vec<SocketAddr> = bound.addresses().collect();
     let limits = config.limits.within(raise_open_files());
 
     let flows = Arc::new(FlowTable::new(config.cores));
@@ -138,7 +138,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let applicant = Applicant {
         member: member.to_string(),
         url: public_url,
-        port: address.port(),
+        port: addresses.first().map_or(0, SocketAddr::port),
         epoch: epoch(),
     };
     let role = Arc::new(make_role(
@@ -162,7 +162,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let scrubber = start_scrubber(&role, config.scrub_rate, &shutdown);
     let scrubber = scrubber.map_err(StartError::Thread)?;
     Ok(Running {
-        address,
+        addresses,
         role,
         serving,
         control,
@@ -315,9 +315,9 @@ fn epoch() -> u64 {
 }
 
 impl Running {
-    /// The address it listens on.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// The addresses it listens on, in the order of the bindings.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// The mirror in figures.

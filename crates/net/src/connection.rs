@@ -4,21 +4,21 @@
 //! read more than a head ahead of what it has answered, and never leave an error answer to be
 //! destroyed by a reset: it drains what the client still sends first.
 
-use std::{io, mem, net::SocketAddr, rc::Rc, time::Instant};
+use std::{mem, rc::Rc, time::Instant};
 
 use overspill_http1::{
     request::{BodyLength, KeepAlive, ParseError, Parsed, Request, Version, parse},
     response::{HeadWriter, error_body},
 };
-use rustix::net::SendFlags;
-use tokio::{io::Interest, net::TcpStream};
 
 use crate::{
-    handover,
+    flows::Flow,
     listener::Core,
-    service::{Answer, Body, Reply, Service},
+    observe::{self, Asked, Exchange, Outcome},
+    service::{Answer, Body, Client, Reply, Service},
     sweeper::{Phase, Registered},
-    transmit::{self, TransmitError},
+    transmit::{Sending, TransmitError},
+    transport::{More, Transport},
 };
 
 /// Bytes drained after an error answer before the connection is closed anyway.
@@ -29,6 +29,7 @@ const MAX_JOINED_BYTES: usize = 16 << 10;
 const MAX_GATHERED_BYTES: usize = 64 << 10;
 
 /// What to do after one request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Next {
     Close,
     HandOver,
@@ -36,75 +37,143 @@ enum Next {
     More,
 }
 
-/// Serves `stream` until either side is done with it.
-pub(crate) async fn serve<S: Service>(stream: TcpStream, client: SocketAddr, core: Rc<Core<S>>) {
-    let stream = Rc::new(stream);
-    let registered = core.sweeper.register(Rc::clone(&stream), Instant::now());
-    let mut connection = Connection {
-        core: &core,
-        stream: &stream,
-        client,
-        registered: &registered,
-        input: Vec::new(),
-        used: 0,
-        output: Vec::new(),
-    };
-    let next = connection.run().await;
-    let first_bytes = connection.take_unused();
-    match next {
-        Ok(Next::HandOver) => {
-            drop(registered);
-            // The registration held the only other reference to the stream.
-            if let Some(stream) = Rc::into_inner(stream) {
-                // Boxed: it is rare, and would make every connection's task as large as itself.
-                Box::pin(handover::serve(stream, first_bytes, client, core)).await;
+/// A connection while it is ours.
+pub(crate) struct Connection<S, T> {
+    core: Rc<Core<S>>,
+    transport: T,
+    client: Client,
+    registered: Registered,
+    /// Bytes read and not answered yet.
+    input: Vec<u8>,
+}
+
+/// A connection that is no longer ours: what hyper needs to go on with it.
+pub(crate) struct Remains<T> {
+    pub(crate) transport: T,
+    pub(crate) first_bytes: Vec<u8>,
+    pub(crate) registered: Registered,
+}
+
+impl<S: Service, T: Transport> Connection<S, T> {
+    pub(crate) fn new(
+        core: Rc<Core<S>>,
+        transport: T,
+        client: Client,
+        registered: Registered,
+    ) -> Self {
+        Self {
+            core,
+            transport,
+            client,
+            registered,
+            input: Vec::new(),
+        }
+    }
+
+    /// Serves until either side is done, or hyper has to go on.
+    pub(crate) async fn serve(mut self) -> Option<Remains<T>> {
+        loop {
+            // An idle connection is this future and no more: no buffer, and the rest is boxed.
+            if self.transport.readable().await.is_err() {
+                return None;
+            }
+            match Box::pin(self.burst()).await {
+                Ok(Next::More) => {}
+                Ok(Next::Close) => return None,
+                Ok(Next::Linger) => return self.linger().await,
+                Ok(Next::HandOver) => {
+                    return Some(Remains {
+                        transport: self.transport,
+                        first_bytes: self.input,
+                        registered: self.registered,
+                    });
+                }
+                Err(error) => {
+                    tracing::debug!(client = %self.client.address, %error, "response cut");
+                    return None;
+                }
             }
         }
-        Ok(Next::Linger) => Box::pin(linger(&stream, &registered)).await,
-        Ok(Next::Close | Next::More) => {}
-        Err(error) => tracing::debug!(%client, %error, "response cut"),
+    }
+
+    /// Reads once and answers every request that is complete.
+    async fn burst(&mut self) -> Result<Next, TransmitError> {
+        if self.input.capacity() == 0 {
+            self.input = self.core.pool.take();
+        }
+        // A head that fills the buffer is refused by the parser, so there is always room.
+        let bytes = self.transport.read(&mut self.input).await.unwrap_or(0);
+        if bytes == 0 {
+            return Ok(Next::Close);
+        }
+        self.registered.activity.moved(bytes as u64);
+        let mut turn = Turn {
+            used: 0,
+            output: Vec::new(),
+            sent_bytes: 0,
+            connection: self,
+        };
+        let next = turn.answer_buffered().await;
+        let flushed = match next {
+            Ok(_) => turn.flush().await,
+            Err(_) => Ok(()),
+        };
+        let used = turn.used;
+        self.forget(used);
+        flushed?;
+        if matches!(next, Ok(Next::More)) && self.input.is_empty() {
+            self.registered.activity.enter(Phase::Idle);
+        }
+        next
+    }
+
+    /// Forgets what has been answered; an empty buffer goes back to the pool.
+    fn forget(&mut self, used: usize) {
+        self.input.drain(..used);
+        if self.input.is_empty() {
+            self.core.pool.give(mem::take(&mut self.input));
+        }
+    }
+
+    /// Ends our side and reads what the client still sends, so that closing does not reset the
+    /// connection while our last answer is on its way.
+    async fn linger(mut self) -> Option<Remains<T>> {
+        self.registered.activity.enter(Phase::Reading);
+        self.transport.end().await;
+        let mut drained_bytes = 0;
+        let mut buffer = Vec::with_capacity(4096);
+        while drained_bytes < MAX_LINGER_BYTES {
+            buffer.clear();
+            match self.transport.read(&mut buffer).await {
+                Ok(0) | Err(_) => return None,
+                Ok(bytes) => drained_bytes += bytes,
+            }
+        }
+        None
     }
 }
 
-struct Connection<'a, S: Service> {
-    core: &'a Core<S>,
-    stream: &'a Rc<TcpStream>,
-    client: SocketAddr,
-    registered: &'a Registered,
-    /// Bytes read, of which the first `used` have been answered.
-    input: Vec<u8>,
+/// The requests of one read.
+struct Turn<'a, S, T> {
+    connection: &'a mut Connection<S, T>,
+    /// Bytes of the input that have been answered.
     used: usize,
     /// Answers not yet written.
     output: Vec<u8>,
+    /// Bytes of the latest body that the kernel has accepted, or will with the output.
+    sent_bytes: u64,
 }
 
-impl<S: Service> Connection<'_, S> {
-    async fn run(&mut self) -> Result<Next, TransmitError> {
-        loop {
-            match self.answer_buffered().await? {
-                Next::More => {}
-                other => {
-                    self.flush().await?;
-                    return Ok(other);
-                }
-            }
-            self.flush().await?;
-            if self.read_more().await == 0 {
-                return Ok(Next::Close);
-            }
-        }
-    }
-
+impl<S: Service, T: Transport> Turn<'_, S, T> {
     /// Answers every complete request in the buffer.
     async fn answer_buffered(&mut self) -> Result<Next, TransmitError> {
-        while self.used < self.input.len() {
-            let input = mem::take(&mut self.input);
+        while self.used < self.connection.input.len() {
+            let input = mem::take(&mut self.connection.input);
             let next = self.answer_next(&input[self.used..]).await;
-            self.input = input;
+            self.connection.input = input;
             match next? {
                 (0, Next::More) => break,
                 (bytes, Next::More) => self.used += bytes,
-                (_, Next::HandOver) => return Ok(Next::HandOver),
                 (bytes, next) => {
                     self.used += bytes;
                     return Ok(next);
@@ -119,9 +188,10 @@ impl<S: Service> Connection<'_, S> {
 
     /// Answers the request at the start of `input`; says how many bytes it took, 0 if incomplete.
     async fn answer_next(&mut self, input: &[u8]) -> Result<(usize, Next), TransmitError> {
-        let (request, head_bytes) = match parse(input, &self.core.limits.head) {
+        let core = Rc::clone(&self.connection.core);
+        let (request, head_bytes) = match parse(input, &core.limits.head) {
             Ok(Parsed::Partial) => {
-                self.registered.activity.enter(Phase::Reading);
+                self.connection.registered.activity.enter(Phase::Reading);
                 return Ok((0, Next::More));
             }
             Ok(Parsed::Http2Preface) => return Ok((0, Next::HandOver)),
@@ -133,75 +203,51 @@ impl<S: Service> Connection<'_, S> {
                 head_bytes,
             ),
             Err(error) => {
-                self.refuse(&error);
+                self.refuse(input, &error);
                 return Ok((input.len(), Next::Linger));
             }
         };
-        self.registered.activity.enter(Phase::Sending);
-        let now = self.core.clock.now();
+        self.connection.registered.activity.enter(Phase::Sending);
+        let observed = core.service.observes().then(Instant::now);
         let mut output = self.take_output();
-        let answer = self
-            .core
+        let head_at = output.len();
+        let answer = core
             .service
-            .answer(&request, self.client, now, &mut output)
+            .answer(
+                &request,
+                &self.connection.client,
+                core.clock.now(),
+                &mut output,
+            )
             .await;
         self.output = output;
-        match answer {
-            Answer::HandOver => Ok((0, Next::HandOver)),
-            Answer::Reply(reply) => {
-                let next = self.send(reply).await?;
-                Ok((end_of(&request, head_bytes, input.len()), next))
+        let Answer::Reply(reply) = answer else {
+            return Ok((0, Next::HandOver));
+        };
+        let next = match observed {
+            None => self.send(reply).await?,
+            Some(began) => {
+                let asked = Asked::of_request(&input[..head_bytes], &request);
+                self.send_observed(reply, asked, head_at, began).await?
             }
-        }
+        };
+        Ok((end_of(&request, head_bytes, input.len()), next))
     }
 
     async fn send(&mut self, reply: Reply) -> Result<Next, TransmitError> {
+        self.sent_bytes = 0;
         match reply.body {
             Body::Empty => {}
-            Body::Written(bytes) => self.core.shard.sent_at_once(bytes),
-            Body::Bytes(bytes) => self.send_bytes(&bytes).await?,
-            Body::File { file, range } => {
-                let flow = self.core.shard.begin(range.len());
-                let head = mem::take(&mut self.output);
-                let activity = &self.registered.activity;
-                Box::pin(transmit::send_file(
-                    self.stream,
-                    &head,
-                    &file,
-                    range,
-                    &flow,
-                    activity,
-                ))
-                .await?;
-                flow.finish();
-                self.core.pool.give(head);
+            Body::Written(bytes) => self.count_joined(bytes),
+            Body::Bytes(bytes) if bytes.len() <= MAX_JOINED_BYTES => {
+                self.output.extend_from_slice(&bytes);
+                self.count_joined(bytes.len() as u64);
             }
-            Body::Parts { bytes, mut parts } => {
-                let flow = self.core.shard.begin(bytes);
-                let head = mem::take(&mut self.output);
-                let activity = &self.registered.activity;
-                Box::pin(transmit::send_parts(
-                    self.stream,
-                    &head,
-                    &mut *parts,
-                    &flow,
-                    activity,
-                ))
-                .await?;
-                flow.finish();
-            }
-            Body::Stream(stream) => {
-                let flow = self.core.shard.begin(0);
-                let head = mem::take(&mut self.output);
-                let activity = &self.registered.activity;
-                Box::pin(transmit::send_stream(
-                    self.stream,
-                    &head,
-                    stream,
-                    &flow,
-                    activity,
-                ))
-                .await?;
+            body => {
+                let flow = self.connection.core.shard.begin(body.planned_bytes());
+                let sent = Box::pin(self.send_flow(body, &flow)).await;
+                self.sent_bytes = flow.sent_bytes();
+                sent?;
                 flow.finish();
             }
         }
@@ -211,33 +257,90 @@ impl<S: Service> Connection<'_, S> {
         })
     }
 
-    async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), TransmitError> {
-        if bytes.len() <= MAX_JOINED_BYTES {
-            self.output.extend_from_slice(bytes);
-            self.core.shard.sent_at_once(bytes.len() as u64);
-            return Ok(());
-        }
-        let flow = self.core.shard.begin(bytes.len() as u64);
-        let activity = &self.registered.activity;
+    fn count_joined(&mut self, bytes: u64) {
+        self.connection.core.shard.sent_at_once(bytes);
+        self.sent_bytes = bytes;
+    }
+
+    /// Sends a body that is worth counting while it is under way.
+    async fn send_flow(&mut self, body: Body, flow: &Flow) -> Result<(), TransmitError> {
         let head = mem::take(&mut self.output);
-        Box::pin(transmit::send_both(self.stream, &head, bytes, activity)).await?;
-        self.core.pool.give(head);
-        flow.sent(bytes.len() as u64);
-        flow.finish();
+        let mut sending = self.sending();
+        match body {
+            Body::Empty | Body::Written(_) => sending.bytes(&head, More::Nothing).await?,
+            Body::Bytes(bytes) => {
+                sending.both(&head, &bytes).await?;
+                flow.sent(bytes.len() as u64);
+            }
+            Body::File { file, range } => {
+                sending.bytes(&head, More::Follows).await?;
+                sending.file(&file, range, flow, More::Nothing).await?;
+            }
+            Body::Parts { bytes: 0, .. } => sending.bytes(&head, More::Nothing).await?,
+            Body::Parts { mut parts, .. } => {
+                sending.bytes(&head, More::Follows).await?;
+                sending.parts(&mut *parts, flow).await?;
+            }
+            Body::Stream(stream) => {
+                sending.bytes(&head, More::Nothing).await?;
+                sending.stream(stream, flow).await?;
+            }
+        }
+        self.connection.core.pool.give(head);
         Ok(())
     }
 
-    fn refuse(&mut self, error: &ParseError) {
+    /// Sends, and tells the service how it went. Written out at once, so that it can be told.
+    async fn send_observed(
+        &mut self,
+        reply: Reply,
+        asked: Asked<'_>,
+        head_at: usize,
+        began: Instant,
+    ) -> Result<Next, TransmitError> {
+        let status = observe::status_of(&self.output[head_at..]);
+        let decision = reply.decision.clone();
+        let planned_bytes = reply.body.planned_bytes();
+        let sent = match self.send(reply).await {
+            Ok(next) => self.flush().await.map(|()| next),
+            Err(error) => Err(error),
+        };
+        let ended = self.connection.registered.activity.ended();
+        self.connection.core.service.observe(&Exchange {
+            client: &self.connection.client,
+            request: asked,
+            status,
+            // A stream has no plan; what it came to is what it was to be.
+            planned_bytes: planned_bytes.max(self.sent_bytes),
+            sent_bytes: self.sent_bytes,
+            outcome: sent
+                .as_ref()
+                .map_or_else(|error| error.outcome(ended), |_| Outcome::Complete),
+            decision: &decision,
+            lasted: began.elapsed(),
+        });
+        sent
+    }
+
+    fn refuse(&mut self, head: &[u8], error: &ParseError) {
+        let began = Instant::now();
         let mut output = self.take_output();
         let body = error_body(error.status(), &error.to_string());
-        let mut head = HeadWriter::start(&mut output, Version::Http11, error.status());
-        head.date(&self.core.clock.now().date)
+        let mut writer = HeadWriter::start(&mut output, Version::Http11, error.status());
+        writer
+            .date(&self.connection.core.clock.now().date)
             .field("Content-Type", b"text/plain; charset=utf-8")
             .field_u64("Content-Length", body.len() as u64)
             .connection(KeepAlive::No);
-        head.finish();
+        writer.finish();
         output.extend_from_slice(body.as_bytes());
         self.output = output;
+        let core = &self.connection.core;
+        if core.service.observes() {
+            let client = &self.connection.client;
+            let refusal = observe::refusal(client, head, error.status(), began.elapsed());
+            core.service.observe(&refusal);
+        }
     }
 
     async fn flush(&mut self) -> Result<(), TransmitError> {
@@ -245,49 +348,23 @@ impl<S: Service> Connection<'_, S> {
             return Ok(());
         }
         let output = mem::take(&mut self.output);
-        let activity = &self.registered.activity;
-        transmit::send_all(self.stream, &output, SendFlags::NOSIGNAL, activity).await?;
-        self.core.pool.give(output);
+        self.sending().bytes(&output, More::Nothing).await?;
+        self.connection.core.pool.give(output);
         Ok(())
     }
 
-    /// Waits for bytes and reads them; 0 when the client is done, or not heard of any more.
-    async fn read_more(&mut self) -> usize {
-        self.drop_answered();
-        if self.input.is_empty() {
-            self.registered.activity.enter(Phase::Idle);
-        }
-        // A buffer is taken once there is something to put into it, not while idle.
-        if self.stream.readable().await.is_err() {
-            return 0;
-        }
-        if self.input.capacity() == 0 {
-            self.input = self.core.pool.take();
-        }
-        // A head that fills the buffer is refused by the parser, so there is always room.
-        let bytes = read_once(self.stream, &mut self.input).await.unwrap_or(0);
-        self.registered.activity.progressed();
-        bytes
-    }
-
-    /// Forgets what has been answered; an empty buffer goes back to the pool.
-    fn drop_answered(&mut self) {
-        self.input.drain(..self.used);
-        self.used = 0;
-        if self.input.is_empty() {
-            self.core.pool.give(mem::take(&mut self.input));
+    fn sending(&mut self) -> Sending<'_, T> {
+        Sending {
+            transport: &mut self.connection.transport,
+            activity: &self.connection.registered.activity,
         }
     }
 
     fn take_output(&mut self) -> Vec<u8> {
         if self.output.capacity() == 0 {
-            return self.core.pool.take();
+            return self.connection.core.pool.take();
         }
         mem::take(&mut self.output)
-    }
-
-    fn take_unused(&mut self) -> Vec<u8> {
-        self.input.split_off(self.used)
     }
 }
 
@@ -310,42 +387,5 @@ fn end_of(request: &Request<'_>, head_bytes: usize, buffered: usize) -> usize {
         BodyLength::None => head_bytes,
         BodyLength::Known(bytes) => buffered.min(head_bytes.saturating_add(bytes as usize)),
         BodyLength::Chunked => buffered,
-    }
-}
-
-/// Reads once, when there is something to read, into the spare room of `input`.
-async fn read_once(stream: &TcpStream, input: &mut Vec<u8>) -> io::Result<usize> {
-    loop {
-        let room = input.capacity() - input.len();
-        match stream.try_read_buf(input) {
-            Ok(bytes) => {
-                if bytes < room {
-                    // A short read has emptied the socket. Saying so now saves the system call that
-                    // would only find it out; the next bytes raise a fresh event.
-                    let _ = stream.try_io(Interest::READABLE, || {
-                        Err::<(), _>(io::ErrorKind::WouldBlock.into())
-                    });
-                }
-                return Ok(bytes);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.readable().await?,
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Ends our side and reads what the client still sends, so that closing does not reset the
-/// connection while our last answer is on its way.
-async fn linger(stream: &TcpStream, registered: &Registered) {
-    registered.activity.enter(Phase::Reading);
-    let _ = rustix::net::shutdown(stream, rustix::net::Shutdown::Write);
-    let mut drained_bytes = 0;
-    let mut buffer = Vec::with_capacity(4096);
-    while drained_bytes < MAX_LINGER_BYTES {
-        buffer.clear();
-        match read_once(stream, &mut buffer).await {
-            Ok(0) | Err(_) => return,
-            Ok(bytes) => drained_bytes += bytes,
-        }
     }
 }

@@ -4,9 +4,12 @@
 //! sum (a report, a decision, the status page) merges the shards. It must never be updated for a
 //! byte that was not accepted by the kernel.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    cell::Cell,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use overspill_core::load::LoadHistogram;
@@ -44,6 +47,7 @@ pub struct Flow {
     shard: Arc<Shard>,
     slot: usize,
     remaining: Arc<AtomicU64>,
+    sent_bytes: Cell<u64>,
 }
 
 impl FlowTable {
@@ -99,6 +103,7 @@ impl Shard {
             shard: Arc::clone(self),
             slot,
             remaining,
+            sent_bytes: Cell::new(0),
         }
     }
 
@@ -122,7 +127,13 @@ impl Flow {
     pub fn sent(&self, bytes: u64) {
         let left = self.remaining.load(Relaxed).saturating_sub(bytes);
         self.remaining.store(left, Relaxed);
+        self.sent_bytes.set(self.sent_bytes.get() + bytes);
         add(&self.shard.bytes, bytes);
+    }
+
+    /// Bytes of this flow that the kernel has accepted.
+    pub fn sent_bytes(&self) -> u64 {
+        self.sent_bytes.get()
     }
 
     /// Whether as many bytes have gone out as the flow began with.

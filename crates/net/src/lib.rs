@@ -5,23 +5,33 @@
 //! makes requests to other nodes. It must never decide what a request means; that is the part of the
 //! [`Service`] it is given.
 
+mod accept;
 pub mod client;
 mod clock;
 mod connection;
+mod disk;
 mod flows;
 mod handover;
 mod listener;
+mod observe;
 mod pool;
 mod service;
+mod shared;
+mod streamed;
 mod sweeper;
+pub mod tls;
 mod transmit;
+mod transport;
 
 pub use self::{
     clock::{Clock, Now},
     flows::{Flow, FlowTable, FlowTotals, Shard},
-    handover::{ClientAddress, HandedOver, RouterFuture, StreamedFile},
-    listener::{BindError, Bound, ServeLimits, Serving, any_address, bind},
+    handover::{HandedOver, RouterFuture},
+    listener::{BindError, Binding, Bound, ServeLimits, Serving, any_address, bind},
+    observe::{Asked, AskedVersion, Exchange, Outcome},
     service::{
-        Answer, Body, ByteStream, FileBody, Framing, Part, Parts, Reply, Service, StreamItem,
+        Answer, Body, ByteStream, Client, Decision, FileBody, Framing, Part, Parts, Reply,
+        Security, Service, StreamItem,
     },
+    streamed::Streamed,
 };

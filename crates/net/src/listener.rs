@@ -22,12 +22,14 @@ use tokio::{net::TcpListener, runtime, task::spawn_local, time::interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    accept::{self, Accepted},
     clock::Clock,
-    connection,
+    disk,
     flows::{FlowTable, Shard},
     pool::BufferPool,
     service::Service,
-    sweeper::{Silence, Sweeper},
+    sweeper::{Patience, Sweeper},
+    tls::ServerTls,
 };
 
 /// Caps and patience of the serving side.
@@ -43,6 +45,8 @@ pub struct ServeLimits {
     pub reading: Duration,
     /// Silence allowed while a response is sent: no byte accepted by the client for so long.
     pub sending: Duration,
+    /// Bytes per second below which a client that reads a body is cut, measured over half a minute.
+    pub body_bytes_per_s: u64,
     /// How long running responses may take after a shutdown was asked for.
     pub drain: Duration,
 }
@@ -65,11 +69,27 @@ pub enum BindError {
     Other(SocketAddr, #[source] io::Error),
 }
 
-/// Listening sockets, one per core, not yet served.
+/// An address to listen on.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// Address and port; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// TLS, if it is spoken there.
+    pub tls: Option<Arc<ServerTls>>,
+}
+
+/// Listening sockets, not yet served.
 #[derive(Debug)]
 pub struct Bound {
-    sockets: Vec<Socket>,
+    ports: Vec<Port>,
+}
+
+/// One address, with a socket for each core.
+#[derive(Debug)]
+struct Port {
     address: SocketAddr,
+    tls: Option<Arc<ServerTls>>,
+    sockets: Vec<Socket>,
 }
 
 /// The serving threads.
@@ -85,12 +105,22 @@ pub(crate) struct Core<S> {
     pub(crate) shard: Arc<Shard>,
     pub(crate) clock: Clock,
     pub(crate) pool: BufferPool,
+    /// Larger buffers, for bytes that are encrypted.
+    pub(crate) tls_pool: Rc<BufferPool>,
     pub(crate) sweeper: Rc<Sweeper>,
     open: Arc<AtomicUsize>,
 }
 
+/// One core's socket of a port.
+struct Listening {
+    socket: Socket,
+    tls: Option<Arc<ServerTls>>,
+}
+
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 4096;
+/// Size of the buffers in which files are encrypted: sixteen full records, one system call.
+const TLS_BUFFER_BYTES: usize = 256 << 10;
 /// How often silent connections are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Pause after accept failed for want of file descriptors or memory.
@@ -107,6 +137,7 @@ impl Default for ServeLimits {
             idle: Duration::from_secs(60),
             reading: Duration::from_secs(15),
             sending: Duration::from_secs(60),
+            body_bytes_per_s: 512,
             drain: Duration::from_secs(30),
         }
     }
@@ -124,8 +155,18 @@ impl ServeLimits {
     }
 }
 
-/// Binds `address` once per core. Port 0 takes a free one, the same for all cores.
-pub fn bind(address: SocketAddr, cores: usize) -> Result<Bound, BindError> {
+/// Binds each address once per core. Port 0 takes a free one, the same for all cores.
+pub fn bind(bindings: Vec<Binding>, cores: usize) -> Result<Bound, BindError> {
+    let ports = bindings
+        .into_iter()
+        .map(|binding| bind_port(binding, cores));
+    Ok(Bound {
+        ports: ports.collect::<Result<_, _>>()?,
+    })
+}
+
+fn bind_port(binding: Binding, cores: usize) -> Result<Port, BindError> {
+    let Binding { address, tls } = binding;
     let error = |source: io::Error| match source.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse(address),
         io::ErrorKind::AddrNotAvailable => BindError::NotOurs(address),
@@ -140,7 +181,11 @@ pub fn bind(address: SocketAddr, cores: usize) -> Result<Bound, BindError> {
     drop(probe);
     let sockets = (0..cores.max(1)).map(|_| open_socket(address, Sharing::WithOurCores));
     let sockets = sockets.collect::<io::Result<_>>().map_err(error)?;
-    Ok(Bound { sockets, address })
+    Ok(Port {
+        address,
+        tls,
+        sockets,
+    })
 }
 
 enum Sharing {
@@ -168,9 +213,23 @@ fn open_socket(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
 }
 
 impl Bound {
-    /// The address clients connect to; the port is real even if 0 was asked for.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// The addresses clients connect to, in the order of the bindings; their ports are real even if
+    /// 0 was asked for.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.ports.iter().map(|port| port.address)
+    }
+
+    /// The sockets by core.
+    fn by_core(self) -> Vec<Vec<Listening>> {
+        let cores = self.ports.first().map_or(0, |port| port.sockets.len());
+        let mut by_core: Vec<Vec<Listening>> = (0..cores).map(|_| Vec::new()).collect();
+        for port in self.ports {
+            for (core, socket) in by_core.iter_mut().zip(port.sockets) {
+                let tls = port.tls.clone();
+                core.push(Listening { socket, tls });
+            }
+        }
+        by_core
     }
 
     /// Starts one thread per core, each with the service that `make_service` builds for it.
@@ -182,7 +241,7 @@ impl Bound {
         make_service: impl Fn(usize) -> S + Clone + Send + 'static,
     ) -> io::Result<Serving> {
         let open = Arc::new(AtomicUsize::new(0));
-        let start = |(at, socket): (usize, Socket)| {
+        let start = |(at, listening): (usize, Vec<Listening>)| {
             let (shard, shutdown) = (flows.shard(at), shutdown.clone());
             let (make_service, open) = (make_service.clone(), Arc::clone(&open));
             thread::Builder::new()
@@ -194,17 +253,18 @@ impl Bound {
                         shard,
                         clock: Clock::new(),
                         pool: BufferPool::new(limits.head.head_bytes),
+                        tls_pool: Rc::new(BufferPool::new(TLS_BUFFER_BYTES)),
                         sweeper: Rc::default(),
                         open,
                     };
-                    if let Err(error) = run_core(socket, core, &shutdown) {
+                    if let Err(error) = run_core(listening, core, &shutdown) {
                         tracing::error!(core = at, %error, "a serving thread ended");
                         shutdown.cancel();
                     }
                 })
         };
         let threads = self
-            .sockets
+            .by_core()
             .into_iter()
             .enumerate()
             .map(start)
@@ -225,44 +285,58 @@ impl Serving {
 }
 
 fn run_core<S: Service>(
-    socket: Socket,
+    listening: Vec<Listening>,
     core: Core<S>,
     shutdown: &CancellationToken,
 ) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(disk::MAX_WAITING_THREADS)
         .build_local(runtime::LocalOptions::default())?;
     runtime.block_on(async {
-        let listener = TcpListener::from_std(socket.into())?;
         let core = Rc::new(core);
         spawn_local(sweep(Rc::clone(&core)));
-        tokio::select! {
-            () = accept_forever(&listener, &core) => {}
-            () = shutdown.cancelled() => {}
+        let mut accepting = Vec::new();
+        for Listening { socket, tls } in listening {
+            let listener = TcpListener::from_std(socket.into())?;
+            accepting.push(spawn_local(accept_forever(listener, tls, Rc::clone(&core))));
         }
-        drop(listener);
+        shutdown.cancelled().await;
+        for task in &accepting {
+            task.abort();
+        }
         drain(&core).await;
         Ok(())
     })
 }
 
-async fn accept_forever<S: Service>(listener: &TcpListener, core: &Rc<Core<S>>) {
+async fn accept_forever<S: Service>(
+    listener: TcpListener,
+    tls: Option<Arc<ServerTls>>,
+    core: Rc<Core<S>>,
+) {
     loop {
         match listener.accept().await {
-            Ok((stream, client)) => {
+            Ok((stream, address)) => {
                 // Small answers must not wait for the acknowledgement of the last one.
                 let _ = stream.set_nodelay(true);
-                let client = SocketAddr::new(client.ip().to_canonical(), client.port());
-                if core.open.fetch_add(1, Relaxed) >= core.limits.connections {
+                let Some(place) = Place::take(&core) else {
                     let _ = stream.try_write(TOO_MANY);
-                    core.open.fetch_sub(1, Relaxed);
                     continue;
+                };
+                let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+                let accepted = Accepted { stream, address };
+                let core = Rc::clone(&core);
+                match tls.as_ref().map(|tls| tls.current()) {
+                    None => drop(spawn_local(async move {
+                        accept::serve_plain(accepted, core).await;
+                        drop(place);
+                    })),
+                    Some(config) => drop(spawn_local(async move {
+                        accept::serve_tls(accepted, config, core).await;
+                        drop(place);
+                    })),
                 }
-                let core = Rc::clone(core);
-                spawn_local(async move {
-                    connection::serve(stream, client, Rc::clone(&core)).await;
-                    core.open.fetch_sub(1, Relaxed);
-                });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -272,16 +346,33 @@ async fn accept_forever<S: Service>(listener: &TcpListener, core: &Rc<Core<S>>) 
     }
 }
 
+/// One of the connections that may be open.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take<S>(core: &Core<S>) -> Option<Self> {
+        let place = Self(Arc::clone(&core.open));
+        (place.0.fetch_add(1, Relaxed) < core.limits.connections).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
 async fn sweep<S: Service>(core: Rc<Core<S>>) {
-    let silence = Silence {
+    let patience = Patience {
         idle: core.limits.idle,
         reading: core.limits.reading,
         sending: core.limits.sending,
+        body_bytes_per_s: core.limits.body_bytes_per_s,
     };
     let mut ticks = interval(SWEEP_EVERY);
     loop {
         ticks.tick().await;
-        core.sweeper.sweep(Instant::now(), &silence);
+        core.sweeper.sweep(Instant::now(), &patience);
     }
 }
 
@@ -289,7 +380,7 @@ async fn sweep<S: Service>(core: Rc<Core<S>>) {
 async fn drain<S: Service>(core: &Core<S>) {
     let deadline = Instant::now() + core.limits.drain;
     let mut ticks = interval(Duration::from_millis(20));
-    while core.sweeper.len() > 0 && Instant::now() < deadline {
+    while core.sweeper.waited_for() > 0 && Instant::now() < deadline {
         core.sweeper.close_idle();
         ticks.tick().await;
     }

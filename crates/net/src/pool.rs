@@ -24,6 +24,11 @@ impl BufferPool {
         }
     }
 
+    /// What a buffer holds when it is new.
+    pub(crate) fn capacity_bytes(&self) -> usize {
+        self.capacity_bytes
+    }
+
     /// An empty buffer with the pool's capacity.
     pub(crate) fn take(&self) -> Vec<u8> {
         self.kept

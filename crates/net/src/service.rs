@@ -13,11 +13,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use overspill_http1::{range::ByteRange, request::Request};
+use hyper::body::Incoming;
+use overspill_http1::{
+    range::ByteRange,
+    request::{KeepAlive, Request},
+};
 use overspill_store::tree::LiveFile;
 use tokio::sync::mpsc;
 
-use crate::{clock::Now, handover::RouterFuture};
+use crate::{clock::Now, handover::RouterFuture, observe::Exchange};
 
 /// Whoever answers requests. One instance per core; it need not be `Send`.
 pub trait Service: 'static {
@@ -28,13 +32,41 @@ pub trait Service: 'static {
     fn answer(
         &self,
         request: &Request<'_>,
-        client: SocketAddr,
+        client: &Client,
         now: Now,
         out: &mut Vec<u8>,
     ) -> impl Future<Output = Answer>;
 
     /// Answers a request that was handed over to hyper.
-    fn route(&self, request: http::Request<hyper::body::Incoming>) -> RouterFuture;
+    fn route(&self, request: http::Request<Incoming>, client: Client) -> RouterFuture;
+
+    /// Whether exchanges are to be observed; asked once a request.
+    fn observes(&self) -> bool {
+        false
+    }
+
+    /// Is told of each exchange when it is over, if it observes. Must not block.
+    fn observe(&self, exchange: &Exchange<'_>) {
+        let _ = exchange;
+    }
+}
+
+/// Whoever is at the other end of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Client {
+    /// Its address.
+    pub address: SocketAddr,
+    /// What protects the connection.
+    pub security: Security,
+}
+
+/// What protects a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Security {
+    /// Nothing.
+    Plain,
+    /// TLS.
+    Tls,
 }
 
 /// What to do with a request.
@@ -52,7 +84,21 @@ pub struct Reply {
     /// What follows the head.
     pub body: Body,
     /// Whether the connection may carry another request.
-    pub keep_alive: overspill_http1::request::KeepAlive,
+    pub keep_alive: KeepAlive,
+    /// What was decided, for the log.
+    pub decision: Decision,
+}
+
+/// What was decided about a request.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Decision {
+    /// This node serves it.
+    #[default]
+    Serve,
+    /// Another member does.
+    Redirect(Arc<str>),
+    /// Back to whoever sent the client here.
+    SendBack,
 }
 
 /// What follows a head.
@@ -80,6 +126,18 @@ pub enum Body {
     Stream(ByteStream),
     /// So many bytes, already written behind the head.
     Written(u64),
+}
+
+impl Body {
+    /// Bytes that are to be sent; 0 for a stream, whose length nobody knows.
+    pub fn planned_bytes(&self) -> u64 {
+        match self {
+            Self::Empty | Self::Stream(_) => 0,
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File { range, .. } => range.len(),
+            Self::Parts { bytes, .. } | Self::Written(bytes) => *bytes,
+        }
+    }
 }
 
 /// The parts of a body, made one by one as they are sent.

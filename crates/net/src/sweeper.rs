@@ -1,9 +1,10 @@
-//! Closing connections that do nothing.
+//! Closing connections that do nothing, or next to nothing.
 //!
-//! A timer per read would cost a good part of a small request, so connections only note when they
-//! last got somewhere, and once a second a sweep of the core's connections shuts down those that
-//! have been silent for too long in their phase. Only silence is ever punished: a body may take as
-//! long as it takes.
+//! A timer per read would cost a good part of a small request, so connections only count the bytes
+//! that move, and once a second a sweep of the core's connections shuts down those that have been
+//! silent for too long in their phase, or too slow for a whole [`WINDOW`]. A body may take as long
+//! as it takes: only silence and a rate that nobody could want are ever punished, and only a client
+//! that has something to take is judged.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use overspill_sys::{TcpInfo, tcp_info};
 use rustix::net::Shutdown;
 use slab::Slab;
 use tokio::net::TcpStream;
@@ -20,27 +22,72 @@ use tokio::net::TcpStream;
 pub(crate) enum Phase {
     /// Between requests, or before the first.
     Idle,
-    /// In the middle of a request head.
+    /// In the middle of a request head or a handshake.
     Reading,
     /// Sending a response, or waiting for its end.
     Sending,
+    /// Hyper has a request in flight; whose turn it is only hyper knows.
+    Exchanging,
 }
 
-/// How long each phase may be silent.
+/// Why a connection was shut down.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Overdue {
+    /// Nothing moved for too long.
+    Silent,
+    /// Too little moved.
+    Slow,
+}
+
+/// Whose doing it is that nothing is on its way to a client in the middle of a response.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Resting {
+    /// Ours: the disk is slow, or a rate is kept.
+    Ours,
+    /// Perhaps the client's, which keeps a window of its own closed.
+    Unknown,
+}
+
+/// How long each phase may be silent, and how slow it may be.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Silence {
+pub(crate) struct Patience {
     pub(crate) idle: Duration,
     pub(crate) reading: Duration,
     pub(crate) sending: Duration,
+    /// Bytes per second below which a reader of a body is too slow.
+    pub(crate) body_bytes_per_s: u64,
 }
+
+/// How long a rate is measured before it is judged.
+pub(crate) const WINDOW: Duration = Duration::from_secs(30);
+/// Bytes per second below which a sender of a head is too slow: a head of a few hundred bytes takes
+/// one window at most.
+const HEAD_BYTES_PER_S: u64 = 16;
 
 /// A connection's notes for the sweeper.
 #[derive(Debug)]
 pub(crate) struct Activity {
     stream: Rc<TcpStream>,
     phase: Cell<Phase>,
-    progressed: Cell<bool>,
+    /// Bytes that moved either way since the connection began, and changes of phase.
+    moved: Cell<u64>,
+    /// What the sweep saw of `moved` last, and when that changed.
+    seen: Cell<u64>,
     silent_since: Cell<Instant>,
+    /// What the client had acknowledged when it was last asked for.
+    acked_bytes: Cell<u64>,
+    window: Cell<Window>,
+    ended: Cell<Option<Overdue>>,
+    /// Not waited for when the node ends.
+    is_excused: Cell<bool>,
+}
+
+/// The start of the span over which a rate is measured.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    phase: Phase,
+    since: Instant,
+    bytes: u64,
 }
 
 /// The connections of one core.
@@ -58,26 +105,109 @@ pub(crate) struct Registered {
 }
 
 impl Activity {
+    fn new(stream: Rc<TcpStream>, now: Instant) -> Self {
+        Self {
+            stream,
+            phase: Cell::new(Phase::Idle),
+            moved: Cell::new(0),
+            seen: Cell::new(0),
+            silent_since: Cell::new(now),
+            acked_bytes: Cell::new(0),
+            window: Cell::new(Window {
+                phase: Phase::Idle,
+                since: now,
+                bytes: 0,
+            }),
+            ended: Cell::new(None),
+            is_excused: Cell::new(false),
+        }
+    }
+
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.set(phase);
-        self.progressed.set(true);
+        // A change of phase is no byte, but it is no silence either.
+        self.moved(1);
     }
 
-    /// Notes that bytes have moved. Cheap: the sweep turns it into a time.
-    pub(crate) fn progressed(&self) {
-        self.progressed.set(true);
+    /// Counts bytes that have moved. Cheap: the sweep makes times and rates of it.
+    pub(crate) fn moved(&self, bytes: u64) {
+        self.moved.set(self.moved.get().wrapping_add(bytes));
     }
 
-    fn is_overdue(&self, now: Instant, silence: &Silence) -> bool {
-        if self.progressed.replace(false) {
+    /// Nobody will wait for this connection when the node ends.
+    pub(crate) fn excuse(&self) {
+        self.is_excused.set(true);
+    }
+
+    /// Why the sweeper ended this connection, if it did.
+    pub(crate) fn ended(&self) -> Option<Overdue> {
+        self.ended.get()
+    }
+
+    fn overdue(&self, now: Instant, patience: &Patience) -> Option<Overdue> {
+        let moved = self.moved.get();
+        if self.seen.replace(moved) != moved {
             self.silent_since.set(now);
         }
-        let allowed = match self.phase.get() {
-            Phase::Idle => silence.idle,
-            Phase::Reading => silence.reading,
-            Phase::Sending => silence.sending,
-        };
-        now.saturating_duration_since(self.silent_since.get()) >= allowed
+        match self.phase.get() {
+            Phase::Idle => self.silent(now, patience.idle),
+            Phase::Reading => self
+                .silent(now, patience.reading)
+                .or_else(|| self.slow(now, moved, HEAD_BYTES_PER_S)),
+            Phase::Sending => self.overdue_reader(now, patience, Resting::Ours),
+            Phase::Exchanging => self.overdue_reader(now, patience, Resting::Unknown),
+        }
+    }
+
+    fn silent(&self, now: Instant, allowed: Duration) -> Option<Overdue> {
+        let silent_for = now.saturating_duration_since(self.silent_since.get());
+        (silent_for >= allowed).then_some(Overdue::Silent)
+    }
+
+    /// Judges a client by what it has acknowledged, not by what the kernel took for it: a full send
+    /// buffer of a slow client stands still for minutes while the client reads all the time.
+    fn overdue_reader(
+        &self,
+        now: Instant,
+        patience: &Patience,
+        resting: Resting,
+    ) -> Option<Overdue> {
+        let info = self.tcp_info().unwrap_or_default();
+        if !info.is_waiting_for_client() {
+            // It has taken all there is.
+            if resting == Resting::Ours {
+                self.silent_since.set(now);
+            }
+            self.restart_window(now, info.acked_bytes);
+        } else if self.acked_bytes.replace(info.acked_bytes) != info.acked_bytes {
+            self.silent_since.set(now);
+        }
+        self.silent(now, patience.sending)
+            .or_else(|| self.slow(now, info.acked_bytes, patience.body_bytes_per_s))
+    }
+
+    /// Whether fewer than `least` bytes per second moved over the last whole window.
+    fn slow(&self, now: Instant, bytes: u64, least_bytes_per_s: u64) -> Option<Overdue> {
+        let window = self.window.get();
+        if window.phase != self.phase.get() {
+            self.restart_window(now, bytes);
+            return None;
+        }
+        let lasted = now.saturating_duration_since(window.since);
+        if lasted < WINDOW {
+            return None;
+        }
+        self.restart_window(now, bytes);
+        let least = least_bytes_per_s.saturating_mul(lasted.as_secs());
+        (bytes.wrapping_sub(window.bytes) < least).then_some(Overdue::Slow)
+    }
+
+    fn restart_window(&self, now: Instant, bytes: u64) {
+        self.window.set(Window {
+            phase: self.phase.get(),
+            since: now,
+            bytes,
+        });
     }
 
     /// Ends the connection: its task sees end of file or an error and finishes.
@@ -85,17 +215,17 @@ impl Activity {
         // Fails only if the client has gone already, which is what we want.
         let _ = rustix::net::shutdown(&*self.stream, Shutdown::Both);
     }
+
+    /// What the kernel knows of the connection.
+    pub(crate) fn tcp_info(&self) -> Option<TcpInfo> {
+        tcp_info(&*self.stream).ok()
+    }
 }
 
 impl Sweeper {
     /// Enters a connection.
     pub(crate) fn register(self: &Rc<Self>, stream: Rc<TcpStream>, now: Instant) -> Registered {
-        let activity = Rc::new(Activity {
-            stream,
-            phase: Cell::new(Phase::Idle),
-            progressed: Cell::new(false),
-            silent_since: Cell::new(now),
-        });
+        let activity = Rc::new(Activity::new(stream, now));
         let slot = self.connections.borrow_mut().insert(Rc::clone(&activity));
         Registered {
             sweeper: Rc::clone(self),
@@ -105,9 +235,10 @@ impl Sweeper {
     }
 
     /// Shuts down what is overdue.
-    pub(crate) fn sweep(&self, now: Instant, silence: &Silence) {
+    pub(crate) fn sweep(&self, now: Instant, patience: &Patience) {
         for (_, activity) in self.connections.borrow().iter() {
-            if activity.is_overdue(now, silence) {
+            if let Some(overdue) = activity.overdue(now, patience) {
+                activity.ended.set(Some(overdue));
                 activity.shut_down();
             }
         }
@@ -122,9 +253,13 @@ impl Sweeper {
         }
     }
 
-    /// How many connections there are.
-    pub(crate) fn len(&self) -> usize {
-        self.connections.borrow().len()
+    /// How many connections an ending node waits for.
+    pub(crate) fn waited_for(&self) -> usize {
+        let connections = self.connections.borrow();
+        let waited_for = connections
+            .iter()
+            .filter(|(_, activity)| !activity.is_excused.get());
+        waited_for.count()
     }
 }
 

@@ -1,24 +1,22 @@
-//! Moving a response onto a socket.
+//! Moving a response onto a connection.
 //!
-//! Head and small body go out in one write; larger bodies by sendfile behind a head sent with
-//! `MSG_MORE`, so both share a segment. The last bytes of a live file are held back until the file
-//! has been looked at again: a body whose file changed underneath is cut, never completed. It must
-//! never send more than [`TURN_BYTES`] for one client without letting the others have a turn.
+//! Head and small body go out in one write; larger bodies by reference where the transport can. The
+//! last bytes of a live file are held back until the file has been looked at again: a body whose file
+//! changed underneath is cut, never completed. It must never send more than [`TURN_BYTES`] for one
+//! client without letting the others have a turn.
 
-use std::{
-    io::{self, IoSlice},
-    os::unix::fs::FileExt,
-};
+use std::io;
 
+use bytes::Bytes;
 use overspill_http1::range::ByteRange;
-use rustix::net::{SendAncillaryBuffer, SendFlags};
 use thiserror::Error;
-use tokio::{io::Interest, net::TcpStream};
 
 use crate::{
+    disk,
     flows::Flow,
     service::{ByteStream, FileBody, Framing, Part, Parts, StreamItem},
     sweeper::Activity,
+    transport::{More, Transport},
 };
 
 /// Why a body ended early.
@@ -44,8 +42,6 @@ pub(crate) enum TransmitError {
     Stream,
 }
 
-/// Most bytes handed to the kernel in one call.
-const CHUNK_BYTES: u64 = 2 << 20;
 /// Most bytes sent for one client before the other tasks of the core get a turn.
 const TURN_BYTES: u64 = 2 << 20;
 /// Bytes of a live file that are held back until it has been looked at again. Any would do; a page
@@ -54,251 +50,197 @@ const HELD_BACK_BYTES: u64 = 4 << 10;
 /// Buffer for bodies that are copied.
 const COPY_BYTES: u64 = 128 << 10;
 
-/// Sends all of `bytes`.
-pub(crate) async fn send_all(
-    stream: &TcpStream,
-    mut bytes: &[u8],
-    flags: SendFlags,
-    activity: &Activity,
-) -> Result<(), TransmitError> {
-    while !bytes.is_empty() {
-        let sent = write_ready(stream, || send_once(stream, bytes, flags)).await?;
-        activity.progressed();
-        bytes = &bytes[sent..];
-    }
-    Ok(())
+/// One response on its way.
+pub(crate) struct Sending<'a, T> {
+    pub(crate) transport: &'a mut T,
+    pub(crate) activity: &'a Activity,
 }
 
-/// Sends `head` and `body` together, in one call where the socket takes both.
-pub(crate) async fn send_both(
-    stream: &TcpStream,
-    head: &[u8],
-    body: &[u8],
-    activity: &Activity,
-) -> Result<(), TransmitError> {
-    let both = [IoSlice::new(head), IoSlice::new(body)];
-    let sent = write_ready(stream, || send_vectored(stream, &both)).await?;
-    activity.progressed();
-    if sent < head.len() {
-        let more = SendFlags::MORE | SendFlags::NOSIGNAL;
-        send_all(stream, &head[sent..], more, activity).await?;
-    }
-    let sent_of_body = sent.saturating_sub(head.len());
-    send_all(stream, &body[sent_of_body..], SendFlags::NOSIGNAL, activity).await
-}
-
-/// Sends `head` and then `range` of the file.
-pub(crate) async fn send_file(
-    stream: &TcpStream,
-    head: &[u8],
-    body: &FileBody,
-    range: ByteRange,
-    flow: &Flow,
-    activity: &Activity,
-) -> Result<(), TransmitError> {
-    send_all(
-        stream,
-        head,
-        SendFlags::MORE | SendFlags::NOSIGNAL,
-        activity,
-    )
-    .await?;
-    let sink = Sink {
-        stream,
-        body,
-        flow,
-        activity,
-    };
-    sink.send(range).await
-}
-
-/// Sends `head` and then every part.
-pub(crate) async fn send_parts(
-    stream: &TcpStream,
-    head: &[u8],
-    parts: &mut dyn Parts,
-    flow: &Flow,
-    activity: &Activity,
-) -> Result<(), TransmitError> {
-    let more = SendFlags::MORE | SendFlags::NOSIGNAL;
-    send_all(stream, head, more, activity).await?;
-    while let Some(part) = parts.next_part().map_err(TransmitError::Part)? {
-        match part {
-            Part::Bytes(bytes) => {
-                send_all(stream, &bytes, more, activity).await?;
-                flow.sent(bytes.len() as u64);
-            }
-            Part::File { file, range } => {
-                let sink = Sink {
-                    stream,
-                    body: &file,
-                    flow,
-                    activity,
-                };
-                sink.send(range).await?;
-            }
+impl<T: Transport> Sending<'_, T> {
+    /// Sends all of `bytes`.
+    pub(crate) async fn bytes(
+        &mut self,
+        mut bytes: &[u8],
+        more: More,
+    ) -> Result<(), TransmitError> {
+        while !bytes.is_empty() {
+            let sent = self.transport.send(bytes, more).await;
+            let sent = sent.map_err(TransmitError::Client)?;
+            self.activity.moved(sent as u64);
+            bytes = &bytes[sent..];
         }
-    }
-    // Lets go of what `MORE` held back.
-    send_all(stream, b"", SendFlags::NOSIGNAL, activity).await?;
-    if flow.is_all_sent() {
         Ok(())
-    } else {
-        Err(TransmitError::PartLength)
     }
-}
 
-/// Sends `head` and then what comes out of `body`, framed as the head says.
-pub(crate) async fn send_stream(
-    stream: &TcpStream,
-    head: &[u8],
-    mut body: ByteStream,
-    flow: &Flow,
-    activity: &Activity,
-) -> Result<(), TransmitError> {
-    send_all(stream, head, SendFlags::NOSIGNAL, activity).await?;
-    while let Some(item) = body.items.recv().await {
-        let StreamItem::Bytes(bytes) = item else {
-            if body.framing == Framing::Chunked {
-                send_all(stream, b"0\r\n\r\n", SendFlags::NOSIGNAL, activity).await?;
-            }
-            return Ok(());
-        };
-        send_stream_part(stream, &bytes, body.framing, activity).await?;
-        flow.sent(bytes.len() as u64);
+    /// Sends `head` and `body` together, in one call where the transport takes both.
+    pub(crate) async fn both(&mut self, head: &[u8], body: &[u8]) -> Result<(), TransmitError> {
+        let sent = self.transport.send_both(head, body).await;
+        let sent = sent.map_err(TransmitError::Client)?;
+        self.activity.moved(sent as u64);
+        if sent < head.len() {
+            self.bytes(&head[sent..], More::Follows).await?;
+        }
+        let sent_of_body = sent.saturating_sub(head.len());
+        self.bytes(&body[sent_of_body..], More::Nothing).await
     }
-    Err(TransmitError::Stream)
-}
 
-async fn send_stream_part(
-    stream: &TcpStream,
-    bytes: &[u8],
-    framing: Framing,
-    activity: &Activity,
-) -> Result<(), TransmitError> {
-    if framing == Framing::UntilClose || bytes.is_empty() {
-        return send_all(stream, bytes, SendFlags::NOSIGNAL, activity).await;
-    }
-    let more = SendFlags::MORE | SendFlags::NOSIGNAL;
-    let size = format!("{:x}\r\n", bytes.len());
-    send_all(stream, size.as_bytes(), more, activity).await?;
-    send_all(stream, bytes, more, activity).await?;
-    send_all(stream, b"\r\n", SendFlags::NOSIGNAL, activity).await
-}
-
-struct Sink<'a> {
-    stream: &'a TcpStream,
-    body: &'a FileBody,
-    flow: &'a Flow,
-    activity: &'a Activity,
-}
-
-impl Sink<'_> {
-    async fn send(&self, range: ByteRange) -> Result<(), TransmitError> {
-        match self.body {
-            FileBody::Object(_) => self.by_reference(range).await,
-            FileBody::Hot(_) => self.by_copy(range).await,
+    /// Sends `range` of a file.
+    pub(crate) async fn file(
+        &mut self,
+        file: &FileBody,
+        range: ByteRange,
+        flow: &Flow,
+        more: More,
+    ) -> Result<(), TransmitError> {
+        match file {
+            FileBody::Object(_) => self.by_reference(file, range, flow).await,
+            FileBody::Hot(_) => self.by_copy(file, range, flow, more).await,
             FileBody::Live(_) => {
                 let held_back = range.end - range.len().min(HELD_BACK_BYTES);
                 if let Some(first) = ByteRange::new(range.start, held_back) {
-                    self.by_reference(first).await?;
+                    self.by_reference(file, first, flow).await?;
                 }
                 match ByteRange::new(held_back, range.end) {
-                    Some(last) => self.by_copy(last).await,
+                    Some(last) => self.by_copy(file, last, flow, more).await,
                     None => Ok(()),
                 }
             }
         }
     }
 
-    /// Lets the kernel take the pages themselves.
-    async fn by_reference(&self, range: ByteRange) -> Result<(), TransmitError> {
-        let file = self.body.file();
-        let mut offset = range.start;
-        let mut turn_ends = offset + TURN_BYTES;
-        while offset < range.end {
-            let wanted = (range.end - offset).min(CHUNK_BYTES) as usize;
-            let sent = write_ready(self.stream, || {
-                let mut at = offset;
-                rustix::fs::sendfile(self.stream, file, Some(&mut at), wanted).map_err(Into::into)
-            })
-            .await?;
+    /// Sends every part; together they must be what the flow began with.
+    pub(crate) async fn parts(
+        &mut self,
+        parts: &mut dyn Parts,
+        flow: &Flow,
+    ) -> Result<(), TransmitError> {
+        let mut next = parts.next_part().map_err(TransmitError::Part)?;
+        while let Some(part) = next {
+            // One part ahead, to know whether bytes may wait for what follows.
+            next = parts.next_part().map_err(TransmitError::Part)?;
+            let more = if next.is_some() {
+                More::Follows
+            } else {
+                More::Nothing
+            };
+            match part {
+                Part::Bytes(bytes) => {
+                    self.bytes(&bytes, more).await?;
+                    flow.sent(bytes.len() as u64);
+                }
+                Part::File { file, range } => self.file(&file, range, flow, more).await?,
+            }
+        }
+        if flow.is_all_sent() {
+            Ok(())
+        } else {
+            Err(TransmitError::PartLength)
+        }
+    }
+
+    /// Sends what comes out of `stream`, framed as the head says.
+    pub(crate) async fn stream(
+        &mut self,
+        mut stream: ByteStream,
+        flow: &Flow,
+    ) -> Result<(), TransmitError> {
+        while let Some(item) = stream.items.recv().await {
+            let StreamItem::Bytes(bytes) = item else {
+                return match stream.framing {
+                    Framing::Chunked => self.bytes(b"0\r\n\r\n", More::Nothing).await,
+                    Framing::UntilClose => Ok(()),
+                };
+            };
+            let sent = bytes.len() as u64;
+            self.stream_part(bytes, stream.framing).await?;
+            flow.sent(sent);
+        }
+        Err(TransmitError::Stream)
+    }
+
+    async fn stream_part(&mut self, bytes: Bytes, framing: Framing) -> Result<(), TransmitError> {
+        if framing == Framing::UntilClose || bytes.is_empty() {
+            return self.bytes(&bytes, More::Nothing).await;
+        }
+        let size = format!("{:x}\r\n", bytes.len());
+        self.bytes(size.as_bytes(), More::Follows).await?;
+        self.bytes(&bytes, More::Follows).await?;
+        self.bytes(b"\r\n", More::Nothing).await
+    }
+
+    /// Lets the transport take the bytes of the file itself.
+    async fn by_reference(
+        &mut self,
+        file: &FileBody,
+        range: ByteRange,
+        flow: &Flow,
+    ) -> Result<(), TransmitError> {
+        let mut rest = Some(range);
+        let mut in_memory_until = range.start;
+        let mut turn_ends = range.start + TURN_BYTES;
+        while let Some(range) = rest {
+            if T::BY_REFERENCE && range.start >= in_memory_until {
+                in_memory_until = disk::bring_in(file, range).await;
+            }
+            let sent = self.transport.send_file(file, range).await;
+            let sent = sent.map_err(TransmitError::Client)? as u64;
             if sent == 0 {
                 return Err(TransmitError::Changed);
             }
-            self.sent(sent as u64);
-            offset += sent as u64;
-            if offset >= turn_ends {
-                turn_ends = offset + TURN_BYTES;
+            flow.sent(sent);
+            self.activity.moved(sent);
+            if range.start + sent >= turn_ends {
+                turn_ends = range.start + sent + TURN_BYTES;
                 tokio::task::yield_now().await;
             }
+            rest = ByteRange::new(range.start + sent, range.end);
         }
         Ok(())
     }
 
     /// Copies through memory, looking at the file again before the last buffer goes out.
-    async fn by_copy(&self, range: ByteRange) -> Result<(), TransmitError> {
-        let mut buffer = vec![0; range.len().min(COPY_BYTES) as usize];
+    async fn by_copy(
+        &mut self,
+        file: &FileBody,
+        range: ByteRange,
+        flow: &Flow,
+        more: More,
+    ) -> Result<(), TransmitError> {
+        let mut buffer = Vec::new();
         let mut offset = range.start;
         while offset < range.end {
             let wanted = (range.end - offset).min(COPY_BYTES) as usize;
-            let part = &mut buffer[..wanted];
-            self.body
-                .file()
-                .read_exact_at(part, offset)
-                .map_err(|error| match error.kind() {
-                    io::ErrorKind::UnexpectedEof => TransmitError::Changed,
-                    _ => TransmitError::File(error),
-                })?;
-            offset += wanted as u64;
-            if offset == range.end {
-                self.check_unchanged().await?;
+            buffer.clear();
+            buffer = disk::append(file, offset, wanted, buffer)
+                .await
+                .map_err(TransmitError::File)?;
+            if buffer.len() < wanted {
+                return Err(TransmitError::Changed);
             }
-            send_all(self.stream, part, SendFlags::NOSIGNAL, self.activity).await?;
-            self.flow.sent(wanted as u64);
+            offset += wanted as u64;
+            let more = if offset == range.end {
+                check_unchanged(file).await?;
+                more
+            } else {
+                More::Nothing
+            };
+            self.bytes(&buffer, more).await?;
+            flow.sent(wanted as u64);
             tokio::task::yield_now().await;
         }
         Ok(())
     }
+}
 
-    /// Looks at the file again, once its times can tell whether it has changed.
-    async fn check_unchanged(&self) -> Result<(), TransmitError> {
-        let rest = self.body.must_rest_for();
-        if !rest.is_zero() {
-            tokio::time::sleep(rest).await;
-        }
-        if self.body.is_unchanged() {
-            Ok(())
-        } else {
-            Err(TransmitError::Changed)
-        }
+/// Looks at the file again, once its times can tell whether it has changed.
+async fn check_unchanged(file: &FileBody) -> Result<(), TransmitError> {
+    let rest = file.must_rest_for();
+    if !rest.is_zero() {
+        tokio::time::sleep(rest).await;
     }
-
-    fn sent(&self, bytes: u64) {
-        self.flow.sent(bytes);
-        self.activity.progressed();
+    if file.is_unchanged() {
+        Ok(())
+    } else {
+        Err(TransmitError::Changed)
     }
-}
-
-fn send_once(stream: &TcpStream, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
-    rustix::net::send(stream, bytes, flags).map_err(Into::into)
-}
-
-fn send_vectored(stream: &TcpStream, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-    let mut control = SendAncillaryBuffer::default();
-    rustix::net::sendmsg(stream, parts, &mut control, SendFlags::NOSIGNAL).map_err(Into::into)
-}
-
-/// Runs a non-blocking write, at once if the socket can take it, and else when it can.
-async fn write_ready(
-    stream: &TcpStream,
-    mut write: impl FnMut() -> io::Result<usize>,
-) -> Result<usize, TransmitError> {
-    let result = match stream.try_io(Interest::WRITABLE, &mut write) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            stream.async_io(Interest::WRITABLE, write).await
-        }
-        result => result,
-    };
-    result.map_err(TransmitError::Client)
 }

@@ -19,8 +19,8 @@ use http_body_util::{BodyExt, Full};
 use overspill_core::path::CatalogPath;
 use overspill_http1::{range::ByteRange, request::Request, response::HeadWriter, status::Status};
 use overspill_net::{
-    Answer, BindError, Body, FileBody, FlowTable, Now, Reply, RouterFuture, ServeLimits, Service,
-    Serving, bind,
+    Answer, BindError, Binding, Body, Client, Decision, FileBody, FlowTable, Now, Reply,
+    RouterFuture, ServeLimits, Service, Serving, bind,
 };
 use overspill_store::tree::{Hidden, Opened, Tree};
 use tokio_util::sync::CancellationToken;
@@ -51,7 +51,7 @@ impl Service for Folder {
     async fn answer(
         &self,
         request: &Request<'_>,
-        _client: SocketAddr,
+        _client: &Client,
         _now: Now,
         out: &mut Vec<u8>,
     ) -> Answer {
@@ -80,10 +80,15 @@ impl Service for Folder {
         Answer::Reply(Reply {
             body,
             keep_alive: request.keep_alive,
+            decision: Decision::Serve,
         })
     }
 
-    fn route(&self, request: http::Request<hyper::body::Incoming>) -> RouterFuture {
+    fn route(
+        &self,
+        request: http::Request<hyper::body::Incoming>,
+        _client: Client,
+    ) -> RouterFuture {
         let path = request.uri().path().to_owned();
         let body = Full::new(Bytes::from(path))
             .map_err(|never| match never {})
@@ -105,8 +110,8 @@ impl Scene {
         fs::write(folder.path().join("file"), vec![b'a'; 20 << 20]).unwrap();
         let mut limits = ServeLimits::default();
         change(&mut limits);
-        let bound = bind((Ipv4Addr::LOCALHOST, 0).into(), 1).unwrap();
-        let (address, shutdown) = (bound.address(), CancellationToken::new());
+        let bound = bind(vec![plain((Ipv4Addr::LOCALHOST, 0).into())], 1).unwrap();
+        let (address, shutdown) = (bound.addresses().next().unwrap(), CancellationToken::new());
         let path = folder.path().to_owned();
         let flows = FlowTable::new(1);
         let serving = bound
@@ -140,6 +145,10 @@ impl Drop for Scene {
             serving.join();
         }
     }
+}
+
+fn plain(address: SocketAddr) -> Binding {
+    Binding { address, tls: None }
 }
 
 fn get(path: &str) -> String {
@@ -277,7 +286,7 @@ fn shutting_down_lets_a_running_body_finish() {
 #[test]
 fn a_port_that_is_taken_is_an_error_even_for_us() {
     let scene = Scene::start(|_| {});
-    let error = bind(scene.address, 2).unwrap_err();
+    let error = bind(vec![plain(scene.address)], 2).unwrap_err();
     assert!(matches!(error, BindError::InUse(address) if address == scene.address));
     assert!(
         error

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use overspill_http1::request::{Limits, Parsed, parse};
-use overspill_net::{Answer, Body, Clock, HandedOver, Shard, StreamedFile};
+use overspill_net::{Answer, Body, Client, Clock, HandedOver, Shard, Streamed};
 
 use crate::{role::Role, service::NodeService};
 
@@ -19,6 +19,7 @@ use crate::{role::Role, service::NodeService};
 pub(crate) fn answer<R: Role, B>(
     service: &NodeService<R>,
     request: &Request<B>,
+    client: &Client,
     shard: &Arc<Shard>,
 ) -> Response<HandedOver> {
     let now = Clock::new().now();
@@ -26,7 +27,7 @@ pub(crate) fn answer<R: Role, B>(
     let head = head_bytes(request);
     match parse(&head, &Limits::default()) {
         Ok(Parsed::Request { request, .. }) => {
-            let answer = service.answer_tree(&request, &now, &mut out);
+            let answer = service.answer_tree(&request, client, &now, &mut out);
             response(answer, &out, shard)
         }
         Ok(Parsed::Partial | Parsed::Http2Preface) => {
@@ -86,6 +87,11 @@ fn of_the_connection(name: &HeaderName) -> bool {
     NAMES.contains(name)
 }
 
+/// Fields that say how this connection carries the response: hyper writes its own.
+fn of_the_response_connection(name: &HeaderName) -> bool {
+    [header::CONNECTION, header::TRANSFER_ENCODING].contains(name)
+}
+
 fn response(answer: Answer, out: &[u8], shard: &Arc<Shard>) -> Response<HandedOver> {
     let Answer::Reply(reply) = answer else {
         return refusal(StatusCode::NOT_FOUND, "no such resource");
@@ -100,21 +106,16 @@ fn response(answer: Answer, out: &[u8], shard: &Arc<Shard>) -> Response<HandedOv
     };
     let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
     let body: HandedOver = match reply.body {
-        Body::Bytes(bytes) => in_memory(bytes),
         Body::Empty | Body::Written(_) => in_memory(Bytes::copy_from_slice(&out[body_at..])),
-        Body::File { file, range } => {
-            StreamedFile::new(file, range, shard.begin(range.len())).boxed_unsync()
-        }
-        Body::Parts { .. } | Body::Stream(_) => {
-            return refusal(StatusCode::NOT_IMPLEMENTED, "not over this connection yet");
-        }
+        body => Streamed::new(body, shard).boxed_unsync(),
     };
     let mut response = Response::new(body);
+    response.extensions_mut().insert(reply.decision);
     *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for field in head.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(field.value))
-            && name != header::CONNECTION
+            && !of_the_response_connection(&name)
         {
             response.headers_mut().append(name, value);
         }

@@ -2,6 +2,8 @@
 //!
 //! One function per kind, all through `HeadWriter`. It must never send a body with HEAD or 304.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use overspill_http1::{
     date::IMF_FIXDATE_BYTES,
@@ -10,7 +12,7 @@ use overspill_http1::{
     response::{HeadWriter, Plan, error_body},
     status::Status,
 };
-use overspill_net::{Answer, Body, Now, Reply};
+use overspill_net::{Answer, Body, Decision, Now, Reply};
 use overspill_wire::paths::MEMBER_FIELD;
 
 use crate::file::FieldLines;
@@ -80,11 +82,15 @@ impl<'a> Context<'a> {
         head.field("Location", location.as_bytes())
             .field("Cache-Control", b"private, no-store")
             .field_u64("Content-Length", 0);
-        if let Some(member) = member {
-            head.field(MEMBER_FIELD, member.as_bytes());
-        }
+        let decision = match member {
+            Some(member) => {
+                head.field(MEMBER_FIELD, member.as_bytes());
+                Decision::Redirect(Arc::from(member))
+            }
+            None => Decision::Serve,
+        };
         head.finish();
-        reply(Body::Empty, self.request.keep_alive)
+        decided(decision, Body::Empty, self.request.keep_alive)
     }
 
     /// A generated document.
@@ -147,5 +153,14 @@ impl<'a> Context<'a> {
 
 /// An answer with this body.
 pub(crate) fn reply(body: Body, keep_alive: KeepAlive) -> Answer {
-    Answer::Reply(Reply { body, keep_alive })
+    decided(Decision::Serve, body, keep_alive)
+}
+
+/// An answer with this body, after a decision.
+fn decided(decision: Decision, body: Body, keep_alive: KeepAlive) -> Answer {
+    Answer::Reply(Reply {
+        body,
+        keep_alive,
+        decision,
+    })
 }

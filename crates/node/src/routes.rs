@@ -14,7 +14,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use overspill_net::RouterFuture;
+use overspill_net::{Client, RouterFuture};
 use overspill_wire::paths;
 use tower::ServiceExt;
 
@@ -30,7 +30,14 @@ pub fn common_routes<R: Role>(role: Arc<R>) -> Router {
 }
 
 /// Runs one request through the router.
-pub(crate) fn route(router: Router, request: http::Request<Incoming>) -> RouterFuture {
+///
+/// Handlers find the [`Client`] among the request's extensions.
+pub(crate) fn route(
+    router: Router,
+    mut request: http::Request<Incoming>,
+    client: Client,
+) -> RouterFuture {
+    request.extensions_mut().insert(client);
     Box::pin(async move {
         // The router's error type is `Infallible`: it turns everything into a response itself.
         let response: Response = match router.oneshot(request.map(axum::body::Body::new)).await {

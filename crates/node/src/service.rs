@@ -4,12 +4,11 @@
 //! look-up and one write; everything else takes the long way through the same functions. It must
 //! never answer from the catalog alone for bytes: a file is opened and recognised first.
 
-use std::{
-    cell::RefCell, net::SocketAddr, os::unix::fs::FileExt, rc::Rc, sync::Arc, time::Instant,
-};
+use std::{cell::RefCell, os::unix::fs::FileExt, rc::Rc, sync::Arc, time::Instant};
 
 use axum::Router;
 use bytes::Bytes;
+use hyper::body::Incoming;
 use overspill_core::{
     path::{CatalogPath, UrlForm},
     root::Root,
@@ -20,7 +19,7 @@ use overspill_http1::{
     response::{Plan, Representation, plan},
     status::Status,
 };
-use overspill_net::{Answer, Body, FileBody, FlowTable, Now, RouterFuture, Service};
+use overspill_net::{Answer, Body, Client, FileBody, FlowTable, Now, RouterFuture, Service};
 use overspill_wire::paths::{AVOID, PREFIX, TICKET};
 
 use crate::{
@@ -58,6 +57,7 @@ impl<R: Role> NodeService<R> {
     pub(crate) fn answer_tree(
         &self,
         request: &Request<'_>,
+        _client: &Client,
         now: &Now,
         out: &mut Vec<u8>,
     ) -> Answer {
@@ -284,7 +284,7 @@ impl<R: Role> Service for NodeService<R> {
     async fn answer(
         &self,
         request: &Request<'_>,
-        _client: SocketAddr,
+        client: &Client,
         now: Now,
         out: &mut Vec<u8>,
     ) -> Answer {
@@ -292,14 +292,15 @@ impl<R: Role> Service for NodeService<R> {
         if path.starts_with(PREFIX.as_bytes()) {
             return Answer::HandOver;
         }
-        self.answer_tree(request, &now, out)
+        self.answer_tree(request, client, &now, out)
     }
 
-    fn route(&self, request: http::Request<hyper::body::Incoming>) -> RouterFuture {
+    fn route(&self, request: http::Request<Incoming>, client: Client) -> RouterFuture {
         if request.uri().path().starts_with(PREFIX) {
-            return routes::route(self.router.clone(), request);
+            return routes::route(self.router.clone(), request, client);
         }
-        let response = over_hyper::answer(self, &request, &self.flows.shard(self.core));
+        let shard = self.flows.shard(self.core);
+        let response = over_hyper::answer(self, &request, &client, &shard);
         Box::pin(std::future::ready(response))
     }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use overspill_core::{fleet::Input, policy::PolicyKind, secret::FleetToken, units::Rate};
-use overspill_net::{BindError, FlowTable, ServeLimits, Serving, bind};
+use overspill_net::{BindError, Binding, FlowTable, ServeLimits, Serving, bind};
 use overspill_node::{Meter, NodeIdentity, NodeService, Role, common_routes, raise_open_files};
 use overspill_store::{
     index::IndexError,
@@ -36,8 +36,8 @@ use crate::{
 pub struct Config {
     /// The folder to publish.
     pub tree: PathBuf,
-    /// Where to listen.
-    pub listen: SocketAddr,
+    /// Where to listen; at least once. Others are told the first.
+    pub listen: Vec<Binding>,
     /// Folder for the index and the token.
     pub state: PathBuf,
     /// Egress capacity, if the operator knows it.
@@ -89,7 +89,7 @@ pub enum StartError {
 
 /// A running server.
 pub struct Running {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     token: FleetToken,
     role: Arc<ServerRole>,
     serving: Serving,
@@ -106,8 +106,8 @@ const SAMPLE_TICKS: u32 = 4;
 /// Starts a server; it serves when this returns.
 pub fn start(config: Config) -> Result<Running, StartError> {
     let tree = Arc::new(Tree::open(&config.tree, config.hidden)?);
-    let bound = bind(config.listen, config.cores)?;
-    let address = bound.address();
+    let bound = bind(config.listen.clone(), config.cores)?;
+    let addresses: Vec<SocketAddr> = bound.addresses().collect();
     let limits = config.limits.within(raise_open_files());
     let state_error = |source| StartError::State {
         path: config.state.clone(),
@@ -131,7 +131,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let serving = serving.map_err(StartError::Thread)?;
     let ticker = start_ticker(&role, &shutdown).map_err(StartError::Thread)?;
     Ok(Running {
-        address,
+        addresses,
         token,
         role,
         serving,
@@ -221,9 +221,9 @@ fn start_ticker(
 }
 
 impl Running {
-    /// The address it listens on.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// The addresses it listens on, in the order of the bindings.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// The fleet token, for the join command.

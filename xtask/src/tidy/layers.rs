@@ -62,9 +62,10 @@ fn unknown(manifest: &TextFile, line: usize, folder: &str) -> Finding {
 }
 
 /// The layer of each folder below `crates/`, as CONTRIBUTING.md draws them.
-const LAYERS: [(&str, u8); 12] = [
+const LAYERS: [(&str, u8); 13] = [
     ("core", 0),
     ("http1", 0),
+    ("sys", 0),
     ("store", 1),
     ("wire", 1),
     ("net", 2),

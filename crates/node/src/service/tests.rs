@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Mutex,
 };
@@ -13,7 +14,7 @@ use overspill_core::{
     root::{Root, Sha256},
 };
 use overspill_http1::request::{Limits, Parsed, parse};
-use overspill_net::Clock;
+use overspill_net::{Clock, Security};
 use overspill_wire::status::FleetStatus;
 
 use super::*;
@@ -35,6 +36,11 @@ struct Script {
 }
 
 const ROOT: Root = Root([7; 32]);
+
+const CLIENT: Client = Client {
+    address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1),
+    security: Security::Plain,
+};
 
 impl Role for Script {
     fn catalog(&self) -> Arc<Catalog> {
@@ -132,7 +138,7 @@ impl Scene {
         };
         let mut out = Vec::new();
         let now = Clock::new().now();
-        match self.service.answer_tree(&request, &now, &mut out) {
+        match self.service.answer_tree(&request, &CLIENT, &now, &mut out) {
             Answer::Reply(reply) => (String::from_utf8_lossy(&out).into_owned(), reply.body),
             Answer::HandOver => panic!("handed over"),
         }
@@ -284,7 +290,7 @@ fn over_hyper_the_answer_is_the_same() {
         .body(())
         .unwrap();
     let shard = scene.service.flows.shard(0);
-    let response = over_hyper::answer(&scene.service, &request, &shard);
+    let response = over_hyper::answer(&scene.service, &request, &CLIENT, &shard);
     assert_eq!(response.status(), 200);
     for (name, value) in response.headers() {
         let line = format!("{name}: {}\r\n", value.to_str().unwrap()).to_ascii_lowercase();

@@ -26,7 +26,7 @@ use overspill_core::{
     fleet::{FleetError, Input, MemberId},
     secret::Key,
 };
-use overspill_net::ClientAddress;
+use overspill_net::Client;
 use overspill_wire::{
     PROTOCOL,
     auth::{AUTH_FIELD, Proof, SessionId},
@@ -87,11 +87,11 @@ async fn hello(State(control): State<Arc<Control>>, body: Bytes) -> Result<Respo
 
 async fn join(
     State(control): State<Arc<Control>>,
-    Extension(ClientAddress(client)): Extension<ClientAddress>,
+    Extension(client): Extension<Client>,
     body: Bytes,
 ) -> Result<Json<JoinReply>, Refusal> {
     let join: JoinRequest = read(&body)?;
-    let url = public_url(&join, client);
+    let url = public_url(&join, client.address);
     let hello = join.to_hello(url.clone()).map_err(bad_request)?;
     let session = SessionId(random_u64()?);
     lock(&control.sessions)

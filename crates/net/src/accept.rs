@@ -1,0 +1,150 @@
+//! From an accepted socket to a connection that is served: registration, TLS, and hyper where our
+//! own HTTP/1.1 ends.
+
+use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+
+use overspill_http1::{
+    request::{KeepAlive, Version},
+    response::{HeadWriter, error_body},
+    status::Status,
+};
+use rustls::ServerConfig;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use crate::{
+    connection::Connection,
+    handover::{self, Protocol},
+    listener::Core,
+    service::{Client, Security, Service},
+    shared::SharedStream,
+    sweeper::{Phase, Registered},
+    transport::{Direct, Secure, Transport},
+};
+
+/// A connection that was just accepted.
+pub(crate) struct Accepted {
+    pub(crate) stream: TcpStream,
+    pub(crate) address: SocketAddr,
+}
+
+/// The name of HTTP/2 in ALPN (RFC 9113 section 3.2).
+const ALPN_HTTP2: &[u8] = b"h2";
+/// Most encrypted bytes that wait in memory for one client: what one buffer of a file becomes, so a
+/// buffer is encrypted whole and written in one call.
+const MAX_ENCRYPTED_BYTES: usize = 512 << 10;
+
+/// Serves a plain connection until its end.
+pub(crate) async fn serve_plain<S: Service>(accepted: Accepted, core: Rc<Core<S>>) {
+    let client = Client {
+        address: accepted.address,
+        security: Security::Plain,
+    };
+    let (stream, registered) = register(accepted, &core);
+    serve_http1(Direct(stream), client, registered, core).await;
+}
+
+/// Shakes hands, and serves until the end.
+pub(crate) async fn serve_tls<S: Service>(
+    accepted: Accepted,
+    config: Arc<ServerConfig>,
+    core: Rc<Core<S>>,
+) {
+    let client = Client {
+        address: accepted.address,
+        security: Security::Tls,
+    };
+    let (stream, registered) = register(accepted, &core);
+    registered.activity.enter(Phase::Reading);
+    let Some(stream) = shake_hands(stream, config, client).await else {
+        return;
+    };
+    registered.activity.enter(Phase::Idle);
+    if stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2) {
+        let http2 = Protocol::Http2;
+        Box::pin(handover::serve(
+            stream,
+            http2,
+            Vec::new(),
+            client,
+            registered,
+            core,
+        ))
+        .await;
+    } else {
+        let transport = Secure::new(stream, Rc::clone(&core.tls_pool));
+        serve_http1(transport, client, registered, core).await;
+    }
+}
+
+fn register<S>(accepted: Accepted, core: &Core<S>) -> (SharedStream, Registered) {
+    let stream = Rc::new(accepted.stream);
+    let registered = core.sweeper.register(Rc::clone(&stream), Instant::now());
+    let activity = Rc::clone(&registered.activity);
+    (SharedStream { stream, activity }, registered)
+}
+
+async fn serve_http1<S: Service, T: Transport>(
+    transport: T,
+    client: Client,
+    registered: Registered,
+    core: Rc<Core<S>>,
+) {
+    let connection = Connection::new(Rc::clone(&core), transport, client, registered);
+    let Some(remains) = connection.serve().await else {
+        return;
+    };
+    // Boxed: it is rare, and would make every connection's task as large as itself.
+    Box::pin(handover::serve(
+        remains.transport.into_stream(),
+        Protocol::of(&remains.first_bytes),
+        remains.first_bytes,
+        client,
+        remains.registered,
+        core,
+    ))
+    .await;
+}
+
+async fn shake_hands(
+    stream: SharedStream,
+    config: Arc<ServerConfig>,
+    client: Client,
+) -> Option<TlsStream<SharedStream>> {
+    let prepare = |session: &mut rustls::ServerConnection| {
+        session.set_buffer_limit(Some(MAX_ENCRYPTED_BYTES));
+    };
+    let accepting = TlsAcceptor::from(config).accept_with(stream, prepare);
+    match accepting.into_fallible().await {
+        Ok(stream) => Some(stream),
+        Err((error, stream)) => {
+            tracing::debug!(client = %client.address, %error, "no TLS");
+            if is_no_tls(&error) {
+                explain(stream).await;
+            }
+            None
+        }
+    }
+}
+
+/// Whether the first bytes were none of TLS: most likely an http:// URL with the wrong port.
+fn is_no_tls(error: &io::Error) -> bool {
+    let tls_error = error.get_ref().and_then(|source| source.downcast_ref());
+    matches!(tls_error, Some(rustls::Error::InvalidMessage(_)))
+}
+
+/// Tells a plain client, in its own language, what it did.
+async fn explain(mut stream: SharedStream) {
+    let status = Status::BadRequest;
+    let body = error_body(status, "this port speaks HTTPS; use an https:// URL");
+    let mut answer = Vec::new();
+    let mut head = HeadWriter::start(&mut answer, Version::Http11, status);
+    head.field("Content-Type", b"text/plain; charset=utf-8")
+        .field_u64("Content-Length", body.len() as u64)
+        .connection(KeepAlive::No);
+    head.finish();
+    answer.extend_from_slice(body.as_bytes());
+    // Whoever does not read it loses nothing.
+    let _ = stream.write_all(&answer).await;
+    let _ = stream.shutdown().await;
+}

@@ -1,0 +1,251 @@
+//! The requests that hyper has in flight on one connection: for the sweeper, and for the log.
+//!
+//! Hyper does not say what a connection is doing, so it is counted from outside: a request counts
+//! from its head to the end of its response's body, however that ends.
+
+use std::{
+    cell::Cell,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, header};
+use http_body::{Body, Frame, SizeHint};
+
+use super::HandedOver;
+use crate::{
+    listener::Core,
+    observe::{Asked, AskedVersion, Exchange, Outcome},
+    service::{Client, Decision, Service},
+    sweeper::{Activity, Phase},
+};
+
+/// How many requests are where.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    activity: Rc<Activity>,
+    /// Heads that have arrived and are not answered: the body may still be on its way to us.
+    unanswered: Cell<usize>,
+    /// Responses whose bodies are not over.
+    answering: Cell<usize>,
+}
+
+impl InFlight {
+    pub(super) fn new(activity: Rc<Activity>) -> Rc<Self> {
+        Rc::new(Self {
+            activity,
+            unanswered: Cell::new(0),
+            answering: Cell::new(0),
+        })
+    }
+
+    /// A request has arrived.
+    pub(super) fn begin<S: Service, B>(
+        self: &Rc<Self>,
+        request: &http::Request<B>,
+        client: Client,
+        core: Rc<Core<S>>,
+    ) -> Watch<S> {
+        self.unanswered.set(self.unanswered.get() + 1);
+        self.show();
+        let notes = core
+            .service
+            .observes()
+            .then(|| Box::new(Notes::of(request, client)));
+        Watch {
+            in_flight: Rc::clone(self),
+            stage: Stage::Unanswered,
+            core,
+            notes,
+        }
+    }
+
+    fn show(&self) {
+        let phase = match (self.unanswered.get(), self.answering.get()) {
+            (0, 0) => Phase::Idle,
+            (_, 0) => Phase::Reading,
+            _ => Phase::Exchanging,
+        };
+        self.activity.enter(phase);
+    }
+}
+
+enum Stage {
+    Unanswered,
+    Answering,
+}
+
+/// One request in flight; over when it is dropped.
+pub(super) struct Watch<S: Service> {
+    in_flight: Rc<InFlight>,
+    stage: Stage,
+    core: Rc<Core<S>>,
+    notes: Option<Box<Notes>>,
+}
+
+impl<S: Service> Watch<S> {
+    /// Its response has begun.
+    pub(super) fn answering<B: Body>(&mut self, response: &http::Response<B>) {
+        let in_flight = &self.in_flight;
+        in_flight.unanswered.set(in_flight.unanswered.get() - 1);
+        in_flight.answering.set(in_flight.answering.get() + 1);
+        self.stage = Stage::Answering;
+        in_flight.show();
+        if let Some(notes) = &mut self.notes {
+            notes.status = response.status().as_u16();
+            notes.planned_bytes = response.body().size_hint().exact();
+            if let Some(decision) = response.extensions().get::<Decision>() {
+                notes.decision = decision.clone();
+            }
+        }
+    }
+}
+
+impl<S: Service> Drop for Watch<S> {
+    fn drop(&mut self) {
+        let counter = match self.stage {
+            Stage::Unanswered => &self.in_flight.unanswered,
+            Stage::Answering => &self.in_flight.answering,
+        };
+        counter.set(counter.get() - 1);
+        self.in_flight.show();
+        if let Some(notes) = &self.notes {
+            self.core.service.observe(&notes.exchange());
+        }
+    }
+}
+
+/// What the log will say; only made if somebody reads it.
+struct Notes {
+    client: Client,
+    method: http::Method,
+    target: String,
+    version: AskedVersion,
+    fields: HeaderMap,
+    began: Instant,
+    status: u16,
+    planned_bytes: Option<u64>,
+    sent_bytes: u64,
+    outcome: Outcome,
+    decision: Decision,
+}
+
+impl Notes {
+    fn of<B>(request: &http::Request<B>, client: Client) -> Self {
+        let target = request.uri().path_and_query();
+        Self {
+            client,
+            method: request.method().clone(),
+            target: target.map_or_else(|| "*".to_owned(), ToString::to_string),
+            version: match request.version() {
+                http::Version::HTTP_10 => AskedVersion::Http10,
+                http::Version::HTTP_2 => AskedVersion::Http2,
+                _ => AskedVersion::Http11,
+            },
+            fields: logged_fields(request),
+            began: Instant::now(),
+            status: 0,
+            planned_bytes: None,
+            sent_bytes: 0,
+            outcome: Outcome::CutByClient,
+            decision: Decision::Serve,
+        }
+    }
+
+    fn exchange(&self) -> Exchange<'_> {
+        let field = |name: HeaderName| self.fields.get(name).map(|value| value.as_bytes());
+        Exchange {
+            client: &self.client,
+            request: Asked {
+                method: self.method.as_str().as_bytes(),
+                target: self.target.as_bytes(),
+                version: self.version,
+                host: field(header::HOST).unwrap_or_default(),
+                range: field(header::RANGE),
+                referer: field(header::REFERER),
+                user_agent: field(header::USER_AGENT),
+            },
+            status: self.status,
+            planned_bytes: self.planned_bytes.unwrap_or(self.sent_bytes),
+            sent_bytes: self.sent_bytes,
+            outcome: self.outcome,
+            decision: &self.decision,
+            lasted: self.began.elapsed(),
+        }
+    }
+}
+
+/// The fields that the log is about, with the authority of HTTP/2 as `Host`.
+fn logged_fields<B>(request: &http::Request<B>) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    for name in [
+        header::HOST,
+        header::RANGE,
+        header::REFERER,
+        header::USER_AGENT,
+    ] {
+        if let Some(value) = request.headers().get(&name) {
+            fields.insert(name, value.clone());
+        }
+    }
+    if let Some(authority) = request.uri().authority()
+        && let Ok(value) = http::HeaderValue::from_str(authority.as_str())
+    {
+        fields.insert(header::HOST, value);
+    }
+    fields
+}
+
+/// A body whose end is noticed.
+pub(super) struct Watched<S: Service> {
+    body: HandedOver,
+    watch: Watch<S>,
+}
+
+impl<S: Service> Watched<S> {
+    pub(super) fn new(body: HandedOver, mut watch: Watch<S>) -> Self {
+        if body.is_end_stream()
+            && let Some(notes) = &mut watch.notes
+        {
+            notes.outcome = Outcome::Complete;
+        }
+        Self { body, watch }
+    }
+}
+
+impl<S: Service> Body for Watched<S> {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let is_end = frame.is_none() || self.body.is_end_stream();
+        if let Some(notes) = &mut self.watch.notes {
+            match &frame {
+                Some(Ok(frame)) => {
+                    notes.sent_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                }
+                Some(Err(_)) => notes.outcome = Outcome::CutByServer,
+                None => {}
+            }
+            if is_end && notes.outcome == Outcome::CutByClient {
+                notes.outcome = Outcome::Complete;
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

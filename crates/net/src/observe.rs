@@ -1,0 +1,194 @@
+//! What is known of an exchange once it is over, for logs.
+//!
+//! Put together only if the service observes. It must never hold up the connection, and never claim
+//! a byte that the kernel did not accept.
+
+use std::time::Duration;
+
+use overspill_http1::{
+    request::{Request, Version},
+    status::Status,
+};
+
+use crate::{
+    service::{Client, Decision},
+    sweeper::Overdue,
+    transmit::TransmitError,
+};
+
+/// One request and how its answer went.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange<'a> {
+    /// Who asked.
+    pub client: &'a Client,
+    /// What was asked.
+    pub request: Asked<'a>,
+    /// Status code of the answer.
+    pub status: u16,
+    /// Bytes of the body that the answer was to have.
+    pub planned_bytes: u64,
+    /// Bytes of the body that the kernel accepted.
+    pub sent_bytes: u64,
+    /// Whether it was complete.
+    pub outcome: Outcome,
+    /// What had been decided about it.
+    pub decision: &'a Decision,
+    /// From the arrival of the head to the last byte accepted by the kernel.
+    pub lasted: Duration,
+}
+
+/// A request as it was received; nothing in it is to be trusted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// The method.
+    pub method: &'a [u8],
+    /// Path and query.
+    pub target: &'a [u8],
+    /// Version of HTTP.
+    pub version: AskedVersion,
+    /// The authority, empty if there was none.
+    pub host: &'a [u8],
+    /// `Range`, if there was one.
+    pub range: Option<&'a [u8]>,
+    /// `Referer`, if there was one.
+    pub referer: Option<&'a [u8]>,
+    /// `User-Agent`, if there was one.
+    pub user_agent: Option<&'a [u8]>,
+}
+
+/// Version of HTTP that a request came by.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum AskedVersion {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1.
+    #[default]
+    Http11,
+    /// HTTP/2.
+    Http2,
+}
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// Every byte was accepted by the kernel.
+    Complete,
+    /// The client went away.
+    CutByClient,
+    /// We could not go on: the file changed or could not be read, or the node is ending.
+    CutByServer,
+    /// The client took nothing for too long.
+    CutForSilence,
+    /// The client was slower than the least rate.
+    CutForSlowness,
+}
+
+impl<'a> Asked<'a> {
+    /// A request whose head was understood; `head` is its bytes.
+    pub(crate) fn of_request(head: &'a [u8], request: &Request<'a>) -> Self {
+        Self {
+            version: match request.version {
+                Version::Http10 => AskedVersion::Http10,
+                Version::Http11 => AskedVersion::Http11,
+            },
+            host: request.host,
+            ..Self::of_head(head)
+        }
+    }
+
+    /// Whatever can be made out of bytes that were to be a head.
+    pub(crate) fn of_head(head: &'a [u8]) -> Self {
+        let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let mut words = line.split(|&byte| byte == b' ');
+        Self {
+            method: words.next().unwrap_or_default(),
+            target: words.next().unwrap_or_default(),
+            range: field(head, b"range:"),
+            referer: field(head, b"referer:"),
+            user_agent: field(head, b"user-agent:"),
+            ..Self::default()
+        }
+    }
+}
+
+/// The value of the first line that begins with `name`, a lower-case name with its colon.
+fn field<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut lines = head.split(|&byte| byte == b'\n').skip(1);
+    lines.find_map(|line| {
+        let (start, value) = line.split_at_checked(name.len())?;
+        start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
+    })
+}
+
+/// The status code in a head that we wrote ourselves: `HTTP/1.1 200 …`.
+pub(crate) fn status_of(head: &[u8]) -> u16 {
+    let digits = head.get(b"HTTP/1.1 ".len()..).unwrap_or_default();
+    let value = |code: u16, digit: &u8| code * 10 + u16::from(digit.wrapping_sub(b'0') % 10);
+    digits.iter().take(3).fold(0, value)
+}
+
+impl TransmitError {
+    /// Whose doing the end was.
+    pub(crate) fn outcome(&self, ended: Option<Overdue>) -> Outcome {
+        match (self, ended) {
+            (Self::Client(_), Some(Overdue::Silent)) => Outcome::CutForSilence,
+            (Self::Client(_), Some(Overdue::Slow)) => Outcome::CutForSlowness,
+            (Self::Client(_), None) => Outcome::CutByClient,
+            _ => Outcome::CutByServer,
+        }
+    }
+}
+
+/// The exchange of a head that was refused.
+pub(crate) fn refusal<'a>(
+    client: &'a Client,
+    head: &'a [u8],
+    status: Status,
+    lasted: Duration,
+) -> Exchange<'a> {
+    Exchange {
+        client,
+        request: Asked::of_head(head),
+        status: status.code(),
+        planned_bytes: 0,
+        sent_bytes: 0,
+        outcome: Outcome::Complete,
+        decision: &Decision::Serve,
+        lasted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_read_for_the_log_whatever_it_is() {
+        let asked = Asked::of_head(
+            b"GET /a%20b?c HTTP/1.1\r\nHost: h\r\nuser-AGENT:  curl/8 \r\nRange: bytes=0-\r\n\r\n",
+        );
+        assert_eq!(
+            (asked.method, asked.target),
+            (&b"GET"[..], &b"/a%20b?c"[..])
+        );
+        assert_eq!(asked.user_agent, Some(&b"curl/8"[..]));
+        assert_eq!(asked.range, Some(&b"bytes=0-"[..]));
+        assert_eq!(asked.referer, None);
+        for nonsense in [
+            &b""[..],
+            b"\n",
+            b"x",
+            b"\0 \xff\r\n:",
+            b"range: not a field",
+        ] {
+            assert_eq!(Asked::of_head(nonsense).range, None);
+        }
+    }
+
+    #[test]
+    fn the_status_is_read_back() {
+        assert_eq!(status_of(b"HTTP/1.1 206 Partial Content\r\n"), 206);
+        assert_eq!(status_of(b"HTTP"), 0);
+    }
+}

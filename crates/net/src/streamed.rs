@@ -1,0 +1,181 @@
+//! A body of ours as a hyper body: read part by part, off the serving thread where the disk is slow.
+//!
+//! It keeps the promises of the plain path: a live file is looked at again before its last bytes, and
+//! what does not add up ends in an error, which cuts the response.
+
+use std::{
+    fmt,
+    future::Future,
+    io, mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use overspill_http1::range::ByteRange;
+
+use crate::{
+    disk,
+    flows::{Flow, Shard},
+    service::{Body, FileBody, Part, StreamItem},
+};
+
+/// Bytes read at a time.
+const PART_BYTES: u64 = 64 << 10;
+
+/// Any [`Body`] for hyper.
+#[derive(Debug)]
+pub struct Streamed {
+    /// What comes after the file at hand.
+    source: Body,
+    file: Option<(FileBody, ByteRange)>,
+    reading: Option<Reading>,
+    flow: Option<Flow>,
+    /// Bytes still promised; `None` if nobody knows how many.
+    left_bytes: Option<u64>,
+}
+
+type ReadPart = io::Result<(Bytes, Option<(FileBody, ByteRange)>)>;
+
+struct Reading(Pin<Box<dyn Future<Output = ReadPart> + Send>>);
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reading")
+    }
+}
+
+impl Streamed {
+    /// `body`, counted as a flow of `shard`.
+    pub fn new(body: Body, shard: &Arc<Shard>) -> Self {
+        let planned_bytes = body.planned_bytes();
+        let flow = shard.begin(planned_bytes);
+        let left_bytes = (!matches!(body, Body::Stream(_))).then_some(planned_bytes);
+        let (source, file) = match body {
+            Body::File { file, range } => (Body::Empty, Some((file, range))),
+            source => (source, None),
+        };
+        Self {
+            source,
+            file,
+            reading: None,
+            flow: Some(flow),
+            left_bytes,
+        }
+    }
+
+    /// The next bytes; `None` at the end.
+    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        loop {
+            if let Some(reading) = &mut self.reading {
+                let (bytes, rest) = ready!(reading.0.as_mut().poll(cx))?;
+                self.reading = None;
+                self.file = rest;
+                return Poll::Ready(Ok(Some(bytes)));
+            }
+            if let Some((file, range)) = self.file.take() {
+                self.reading = Some(Reading(Box::pin(read_part(file, range))));
+                continue;
+            }
+            return match &mut self.source {
+                Body::Bytes(bytes) if !bytes.is_empty() => Poll::Ready(Ok(Some(mem::take(bytes)))),
+                Body::Parts { parts, .. } => match parts.next_part()? {
+                    Some(Part::Bytes(bytes)) => Poll::Ready(Ok(Some(bytes))),
+                    Some(Part::File { file, range }) => {
+                        self.file = Some((file, range));
+                        continue;
+                    }
+                    None => Poll::Ready(Ok(None)),
+                },
+                Body::Stream(stream) => match ready!(stream.items.poll_recv(cx)) {
+                    Some(StreamItem::Bytes(bytes)) => Poll::Ready(Ok(Some(bytes))),
+                    Some(StreamItem::End) => Poll::Ready(Ok(None)),
+                    None => Poll::Ready(Err(io::Error::other("the stream ended early"))),
+                },
+                Body::Bytes(_) | Body::Empty | Body::File { .. } | Body::Written(_) => {
+                    Poll::Ready(Ok(None))
+                }
+            };
+        }
+    }
+
+    /// Counts bytes on their way out; the last of them finish the flow.
+    fn count(&mut self, bytes: u64) {
+        if let Some(flow) = &self.flow {
+            flow.sent(bytes);
+        }
+        if let Some(left_bytes) = &mut self.left_bytes {
+            *left_bytes = left_bytes.saturating_sub(bytes);
+            if *left_bytes == 0 {
+                self.finish();
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(flow) = self.flow.take() {
+            flow.finish();
+        }
+    }
+}
+
+/// Reads the start of `range`; gives back what is left of it.
+async fn read_part(file: FileBody, range: ByteRange) -> ReadPart {
+    let wanted = range.len().min(PART_BYTES);
+    let bytes = disk::append(&file, range.start, wanted as usize, Vec::new()).await?;
+    if (bytes.len() as u64) < wanted {
+        return Err(changed());
+    }
+    let rest = ByteRange::new(range.start + wanted, range.end);
+    if rest.is_none() {
+        let must_rest_for = file.must_rest_for();
+        if !must_rest_for.is_zero() {
+            tokio::time::sleep(must_rest_for).await;
+        }
+        if !file.is_unchanged() {
+            return Err(changed());
+        }
+    }
+    Ok((Bytes::from(bytes), rest.map(|rest| (file, rest))))
+}
+
+fn changed() -> io::Error {
+    io::Error::other("the file changed while it was being sent")
+}
+
+impl http_body::Body for Streamed {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let bytes = ready!(self.poll_bytes(cx))?;
+        match bytes {
+            Some(bytes) => {
+                self.count(bytes.len() as u64);
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            None if self.left_bytes.is_some_and(|left| left > 0) => {
+                let error = "the response's parts are not as long as promised";
+                Poll::Ready(Some(Err(io::Error::other(error))))
+            }
+            None => {
+                self.finish();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left_bytes == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left_bytes
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

@@ -1,0 +1,110 @@
+//! Plain TCP: one system call for each send, pages by reference.
+
+use std::io::{self, IoSlice};
+
+use overspill_http1::range::ByteRange;
+use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown};
+use tokio::{io::Interest, net::TcpStream};
+
+use super::{More, Transport};
+use crate::{service::FileBody, shared::SharedStream};
+
+/// A plain TCP connection.
+#[derive(Debug)]
+pub(crate) struct Direct(pub(crate) SharedStream);
+
+/// Most bytes handed to the kernel in one call.
+const CALL_BYTES: u64 = 2 << 20;
+
+impl Transport for Direct {
+    const BY_REFERENCE: bool = true;
+    type Stream = SharedStream;
+
+    async fn readable(&mut self) -> io::Result<()> {
+        self.0.readable().await
+    }
+
+    async fn read(&mut self, input: &mut Vec<u8>) -> io::Result<usize> {
+        loop {
+            let room = input.capacity() - input.len();
+            match self.0.stream.try_read_buf(input) {
+                Ok(bytes) => {
+                    if bytes < room {
+                        // A short read has emptied the socket. Saying so now saves the system call
+                        // that would only find it out; the next bytes raise a fresh event.
+                        let _ = self.0.stream.try_io(Interest::READABLE, || {
+                            Err::<(), _>(io::ErrorKind::WouldBlock.into())
+                        });
+                    }
+                    return Ok(bytes);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.0.readable().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn send(&mut self, bytes: &[u8], more: More) -> io::Result<usize> {
+        let flags = match more {
+            More::Follows => SendFlags::NOSIGNAL | SendFlags::MORE,
+            More::Nothing => SendFlags::NOSIGNAL,
+        };
+        when_writable(&self.0.stream, || {
+            Ok(rustix::net::send(&*self.0.stream, bytes, flags)?)
+        })
+        .await
+    }
+
+    async fn send_both(&mut self, head: &[u8], body: &[u8]) -> io::Result<usize> {
+        let parts = [IoSlice::new(head), IoSlice::new(body)];
+        let flags = SendFlags::NOSIGNAL;
+        when_writable(&self.0.stream, || {
+            let mut control = SendAncillaryBuffer::default();
+            Ok(rustix::net::sendmsg(
+                &*self.0.stream,
+                &parts,
+                &mut control,
+                flags,
+            )?)
+        })
+        .await
+    }
+
+    async fn send_file(&mut self, file: &FileBody, range: ByteRange) -> io::Result<usize> {
+        let wanted = range.len().min(CALL_BYTES) as usize;
+        when_writable(&self.0.stream, || {
+            let mut at = range.start;
+            Ok(rustix::fs::sendfile(
+                &*self.0.stream,
+                file.file(),
+                Some(&mut at),
+                wanted,
+            )?)
+        })
+        .await
+    }
+
+    async fn end(&mut self) {
+        // Fails only if the client has gone already.
+        let _ = rustix::net::shutdown(&*self.0.stream, Shutdown::Write);
+    }
+
+    fn into_stream(self) -> SharedStream {
+        self.0
+    }
+}
+
+/// Runs a non-blocking write, at once if the socket can take it, and else when it can.
+async fn when_writable(
+    stream: &TcpStream,
+    mut write: impl FnMut() -> io::Result<usize>,
+) -> io::Result<usize> {
+    match stream.try_io(Interest::WRITABLE, &mut write) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            stream.async_io(Interest::WRITABLE, write).await
+        }
+        result => result,
+    }
+}
