@@ -9,7 +9,7 @@ use std::{
 };
 
 use overspill_core::{
-    catalog::{Catalog, Kind, Revision},
+    catalog::{Catalog, Content, Entry, Kind, Revision},
     dispatch::Ticket,
     fleet::{Condition, MemberId},
     path::CatalogPath,
@@ -44,6 +44,19 @@ pub(crate) struct MirrorRole {
     pub(crate) ticket_key: Key,
 }
 
+/// What the catalog says about a path.
+enum Looked {
+    /// All there is to say.
+    Found(Found),
+    /// A file with this content, which the store may hold.
+    Named(Arc<Entry>, Content),
+}
+
+fn found_file(entry: &Entry, content: Content, body: FileBody) -> Found {
+    let version = FileVersion::known(entry.size, entry.mtime_ns, content, entry.revision);
+    Found::File(FoundFile { body, version })
+}
+
 impl MirrorRole {
     fn object(&self, root: &Root) -> Option<FileBody> {
         match self.replica.store.open_object(root) {
@@ -58,6 +71,28 @@ impl MirrorRole {
                 }
                 None
             }
+        }
+    }
+
+    /// What the catalog says about `path`.
+    fn look_up(&self, path: &CatalogPath) -> Looked {
+        let catalog = self.replica.catalog();
+        if path.is_root() {
+            return Looked::Found(Found::Folder);
+        }
+        let Some(entry) = catalog.entry(path) else {
+            // Before the first catalog a mirror knows nothing, not even what there is not.
+            let knows_nothing = catalog.revision() == Revision::ZERO;
+            return Looked::Found(if knows_nothing {
+                Found::Elsewhere
+            } else {
+                Found::Absent
+            });
+        };
+        match (entry.kind, entry.content) {
+            (Kind::Folder, _) => Looked::Found(Found::Folder),
+            (Kind::File, None) => Looked::Found(Found::Elsewhere),
+            (Kind::File, Some(content)) => Looked::Named(Arc::clone(entry), content),
         }
     }
 
@@ -92,34 +127,23 @@ impl Role for MirrorRole {
     }
 
     fn find(&self, path: &CatalogPath) -> Found {
-        let catalog = self.replica.catalog();
-        if path.is_root() {
-            return Found::Folder;
-        }
-        let Some(entry) = catalog.entry(path) else {
-            // Before the first catalog a mirror knows nothing, not even what there is not.
-            let knows_nothing = catalog.revision() == Revision::ZERO;
-            return if knows_nothing {
-                Found::Elsewhere
-            } else {
-                Found::Absent
-            };
-        };
-        match (entry.kind, entry.content) {
-            (Kind::Folder, _) => Found::Folder,
-            (Kind::File, None) => Found::Elsewhere,
-            (Kind::File, Some(content)) => match self.object(&content.root) {
-                Some(body) => Found::File(FoundFile {
-                    body,
-                    version: FileVersion::known(
-                        entry.size,
-                        entry.mtime_ns,
-                        content,
-                        entry.revision,
-                    ),
-                }),
+        match self.look_up(path) {
+            Looked::Found(found) => found,
+            Looked::Named(entry, content) => match self.object(&content.root) {
+                Some(body) => found_file(&entry, content, body),
                 None => Found::Elsewhere,
             },
+        }
+    }
+
+    fn find_in_memory(&self, path: &CatalogPath) -> Option<Found> {
+        match self.look_up(path) {
+            Looked::Found(found) => Some(found),
+            Looked::Named(entry, content) => {
+                let file = self.replica.store.open_object_in_memory(&content.root)?;
+                let body = FileBody::Object(Arc::new(file));
+                Some(found_file(&entry, content, body))
+            }
         }
     }
 

@@ -52,7 +52,7 @@ pub(crate) async fn append(
 ) -> io::Result<Vec<u8>> {
     let start = buffer.len();
     buffer.resize(start + wanted, 0);
-    let read = read_resident(file, offset, &mut buffer[start..]);
+    let read = read_in_memory(file, offset, &mut buffer[start..]);
     if read < wanted {
         let file = file.clone();
         let rest = spawn_blocking(move || {
@@ -67,7 +67,7 @@ pub(crate) async fn append(
 }
 
 /// Copies what is in memory of the bytes at `offset`, from the first on; never waits.
-fn read_resident(file: &FileBody, offset: u64, buffer: &mut [u8]) -> usize {
+pub(crate) fn read_in_memory(file: &FileBody, offset: u64, buffer: &mut [u8]) -> usize {
     let mut read = 0;
     while read < buffer.len() {
         let mut parts = [IoSliceMut::new(&mut buffer[read..])];

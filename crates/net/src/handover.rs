@@ -7,7 +7,7 @@
 mod in_flight;
 mod rewound;
 
-use std::{convert::Infallible, future::Future, io, pin::Pin, rc::Rc};
+use std::{convert::Infallible, io, rc::Rc};
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -27,9 +27,6 @@ use crate::{
     service::{Client, Service},
     sweeper::Registered,
 };
-
-/// The future of a routed response.
-pub type RouterFuture = Pin<Box<dyn Future<Output = http::Response<HandedOver>>>>;
 
 /// The body of a routed response.
 pub type HandedOver = UnsyncBoxBody<Bytes, io::Error>;

@@ -26,7 +26,7 @@ mod transport;
 pub use self::{
     clock::{Clock, Now},
     flows::{Flow, FlowTable, FlowTotals, Shard},
-    handover::{HandedOver, RouterFuture},
+    handover::HandedOver,
     listener::{BindError, Binding, Bound, ServeLimits, Serving, any_address, bind},
     observe::{Asked, AskedVersion, Exchange, Outcome},
     service::{

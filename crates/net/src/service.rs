@@ -21,7 +21,7 @@ use overspill_http1::{
 use overspill_store::tree::LiveFile;
 use tokio::sync::mpsc;
 
-use crate::{clock::Now, handover::RouterFuture, observe::Exchange};
+use crate::{clock::Now, disk, handover::HandedOver, observe::Exchange};
 
 /// Whoever answers requests. One instance per core; it need not be `Send`.
 pub trait Service: 'static {
@@ -38,7 +38,11 @@ pub trait Service: 'static {
     ) -> impl Future<Output = Answer>;
 
     /// Answers a request that was handed over to hyper.
-    fn route(&self, request: http::Request<Incoming>, client: Client) -> RouterFuture;
+    fn route(
+        &self,
+        request: http::Request<Incoming>,
+        client: Client,
+    ) -> impl Future<Output = http::Response<HandedOver>>;
 
     /// Whether exchanges are to be observed; asked once a request.
     fn observes(&self) -> bool {
@@ -205,6 +209,12 @@ pub enum FileBody {
 }
 
 impl FileBody {
+    /// Copies what is in memory of the bytes at `offset`, from the first on, and says how many; never
+    /// waits for a disk.
+    pub fn read_in_memory(&self, offset: u64, buffer: &mut [u8]) -> usize {
+        disk::read_in_memory(self, offset, buffer)
+    }
+
     /// The open file.
     pub fn file(&self) -> &File {
         match self {

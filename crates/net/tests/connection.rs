@@ -19,8 +19,8 @@ use http_body_util::{BodyExt, Full};
 use overspill_core::path::CatalogPath;
 use overspill_http1::{range::ByteRange, request::Request, response::HeadWriter, status::Status};
 use overspill_net::{
-    Answer, BindError, Binding, Body, Client, Decision, FileBody, FlowTable, Now, Reply,
-    RouterFuture, ServeLimits, Service, Serving, bind,
+    Answer, BindError, Binding, Body, Client, Decision, FileBody, FlowTable, HandedOver, Now,
+    Reply, ServeLimits, Service, Serving, bind,
 };
 use overspill_store::tree::{Hidden, Opened, Tree};
 use tokio_util::sync::CancellationToken;
@@ -84,16 +84,14 @@ impl Service for Folder {
         })
     }
 
-    fn route(
+    async fn route(
         &self,
         request: http::Request<hyper::body::Incoming>,
         _client: Client,
-    ) -> RouterFuture {
+    ) -> http::Response<HandedOver> {
         let path = request.uri().path().to_owned();
-        let body = Full::new(Bytes::from(path))
-            .map_err(|never| match never {})
-            .boxed_unsync();
-        Box::pin(std::future::ready(http::Response::new(body)))
+        let body = Full::new(Bytes::from(path)).map_err(|never| match never {});
+        http::Response::new(body.boxed_unsync())
     }
 }
 

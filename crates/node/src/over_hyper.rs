@@ -16,7 +16,7 @@ use overspill_net::{Answer, Body, Client, Clock, HandedOver, Shard, Streamed};
 use crate::{role::Role, service::NodeService};
 
 /// Answers a request for a path of the tree.
-pub(crate) fn answer<R: Role, B>(
+pub(crate) async fn answer<R: Role, B>(
     service: &NodeService<R>,
     request: &Request<B>,
     client: &Client,
@@ -27,7 +27,7 @@ pub(crate) fn answer<R: Role, B>(
     let head = head_bytes(request);
     match parse(&head, &Limits::default()) {
         Ok(Parsed::Request { request, .. }) => {
-            let answer = service.answer_tree(&request, client, &now, &mut out);
+            let answer = service.answer_tree(&request, client, &now, &mut out).await;
             response(answer, &out, shard)
         }
         Ok(Parsed::Partial | Parsed::Http2Preface) => {

@@ -1,7 +1,7 @@
 //! The seam between answering requests and being a server or a mirror.
 //!
-//! Every call is on the path of a request: an implementation must never block on the network, and on
-//! the disk only to open a file.
+//! Every call but [`Role::find`] is made on a serving thread: an implementation must never block on
+//! the network or the disk.
 
 use std::sync::Arc;
 
@@ -21,8 +21,11 @@ pub trait Role: Send + Sync + 'static {
     /// The catalog as it is now.
     fn catalog(&self) -> Arc<Catalog>;
 
-    /// What is at `path`.
+    /// What is at `path`. May wait for the disk, so it is called off the serving threads.
     fn find(&self, path: &CatalogPath) -> Found;
+
+    /// What is at `path`, if that can be told without waiting for a disk.
+    fn find_in_memory(&self, path: &CatalogPath) -> Option<Found>;
 
     /// Who is to serve this body; a mirror always says itself.
     fn route(&self, ask: &Ask<'_>) -> Route;

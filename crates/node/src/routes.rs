@@ -14,7 +14,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use overspill_net::{Client, RouterFuture};
+use overspill_net::{Client, HandedOver};
 use overspill_wire::paths;
 use tower::ServiceExt;
 
@@ -32,20 +32,18 @@ pub fn common_routes<R: Role>(role: Arc<R>) -> Router {
 /// Runs one request through the router.
 ///
 /// Handlers find the [`Client`] among the request's extensions.
-pub(crate) fn route(
+pub(crate) async fn route(
     router: Router,
     mut request: http::Request<Incoming>,
     client: Client,
-) -> RouterFuture {
+) -> http::Response<HandedOver> {
     request.extensions_mut().insert(client);
-    Box::pin(async move {
-        // The router's error type is `Infallible`: it turns everything into a response itself.
-        let response: Response = match router.oneshot(request.map(axum::body::Body::new)).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        };
-        response.map(|body| body.map_err(io::Error::other).boxed_unsync())
-    })
+    // The router's error type is `Infallible`: it turns everything into a response itself.
+    let response: Response = match router.oneshot(request.map(axum::body::Body::new)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    response.map(|body| body.map_err(io::Error::other).boxed_unsync())
 }
 
 async fn ready<R: Role>(State(role): State<Arc<R>>) -> Response {

@@ -4,7 +4,7 @@
 //! look-up and one write; everything else takes the long way through the same functions. It must
 //! never answer from the catalog alone for bytes: a file is opened and recognised first.
 
-use std::{cell::RefCell, os::unix::fs::FileExt, rc::Rc, sync::Arc, time::Instant};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Instant};
 
 use axum::Router;
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use overspill_http1::{
     response::{Plan, Representation, plan},
     status::Status,
 };
-use overspill_net::{Answer, Body, Client, FileBody, FlowTable, Now, RouterFuture, Service};
+use overspill_net::{Answer, Body, Client, FileBody, FlowTable, HandedOver, Now, Service};
 use overspill_wire::paths::{AVOID, PREFIX, TICKET};
 
 use crate::{
@@ -54,7 +54,7 @@ impl<R: Role> NodeService<R> {
     }
 
     /// Answers a request for a path of the tree, with the query that came with it.
-    pub(crate) fn answer_tree(
+    pub(crate) async fn answer_tree(
         &self,
         request: &Request<'_>,
         _client: &Client,
@@ -70,9 +70,12 @@ impl<R: Role> NodeService<R> {
             }
         }
         match request.query() {
-            None => self.answer_path(request, &TreeQuery::default(), now, out),
+            None => {
+                self.answer_path(request, &TreeQuery::default(), now, out)
+                    .await
+            }
             Some(query) => match TreeQuery::parse(query) {
-                Ok(query) => self.answer_path(request, &query, now, out),
+                Ok(query) => self.answer_path(request, &query, now, out).await,
                 Err(error) => {
                     Context::new(request, now, out).error(Status::BadRequest, &error.to_string())
                 }
@@ -80,7 +83,7 @@ impl<R: Role> NodeService<R> {
         }
     }
 
-    fn answer_path(
+    async fn answer_path(
         &self,
         request: &Request<'_>,
         query: &TreeQuery,
@@ -99,7 +102,7 @@ impl<R: Role> NodeService<R> {
                 return Context::new(request, now, out).error(Status::BadRequest, &detail);
             }
         };
-        match (self.role.find(&url.path), url.form) {
+        match (self.find(&url.path).await, url.form) {
             (Found::File(file), UrlForm::File) => {
                 let ready = self.make_ready(request.path(), url.path, file, now, instant);
                 self.answer_file(&ready, request, query, now, out)
@@ -114,6 +117,17 @@ impl<R: Role> NodeService<R> {
                 Context::new(request, now, out).error(Status::NotFound, "there is no such file")
             }
         }
+    }
+
+    /// What is at `path`; a disk that has to be asked is waited for elsewhere.
+    async fn find(&self, path: &CatalogPath) -> Found {
+        if let Some(found) = self.role.find_in_memory(path) {
+            return found;
+        }
+        let (role, path) = (Arc::clone(&self.role), path.clone());
+        let found = tokio::task::spawn_blocking(move || role.find(&path)).await;
+        // A panic there has been printed.
+        found.unwrap_or(Found::Unreadable)
     }
 
     /// Prepares a found file, keeping what the cache already has of the same version.
@@ -292,16 +306,19 @@ impl<R: Role> Service for NodeService<R> {
         if path.starts_with(PREFIX.as_bytes()) {
             return Answer::HandOver;
         }
-        self.answer_tree(request, client, &now, out)
+        self.answer_tree(request, client, &now, out).await
     }
 
-    fn route(&self, request: http::Request<Incoming>, client: Client) -> RouterFuture {
+    async fn route(
+        &self,
+        request: http::Request<Incoming>,
+        client: Client,
+    ) -> http::Response<HandedOver> {
         if request.uri().path().starts_with(PREFIX) {
-            return routes::route(self.router.clone(), request, client);
+            return routes::route(self.router.clone(), request, client).await;
         }
         let shard = self.flows.shard(self.core);
-        let response = over_hyper::answer(self, &request, &client, &shard);
-        Box::pin(std::future::ready(response))
+        over_hyper::answer(self, &request, &client, &shard).await
     }
 }
 
@@ -312,10 +329,12 @@ fn load(file: &FoundFile) -> Source {
         return Source::File(file.body.clone());
     }
     let mut bytes = vec![0; size as usize];
-    match file.body.file().read_exact_at(&mut bytes, 0) {
-        Ok(()) if file.body.is_unchanged() => Source::Memory(Bytes::from(bytes)),
-        // Let the sending side meet the error and cut the connection.
-        _ => Source::File(file.body.clone()),
+    let read = file.body.read_in_memory(0, &mut bytes);
+    if read == bytes.len() && file.body.is_unchanged() {
+        Source::Memory(Bytes::from(bytes))
+    } else {
+        // Not in memory, or not to be read: the sending side waits for it, or meets the error.
+        Source::File(file.body.clone())
     }
 }
 

@@ -37,6 +37,18 @@ pub(crate) struct ServerRole {
 const AT_REST_AFTER: Duration = Duration::from_secs(10);
 
 impl ServerRole {
+    fn found(&self, path: &CatalogPath, opened: Result<Opened, OpenError>) -> Found {
+        match opened {
+            Ok(Opened::File(live)) => Found::File(self.recognise(path, live)),
+            Ok(Opened::Folder(_)) => Found::Folder,
+            Err(OpenError::NotFound | OpenError::Escapes) => Found::Absent,
+            Err(error) => {
+                tracing::debug!(%path, %error, "cannot open");
+                Found::Unreadable
+            }
+        }
+    }
+
     fn recognise(&self, path: &CatalogPath, live: LiveFile) -> FoundFile {
         let catalog = self.published.catalog();
         let facts = live.facts;
@@ -70,15 +82,12 @@ impl Role for ServerRole {
     }
 
     fn find(&self, path: &CatalogPath) -> Found {
-        match self.tree.open_path(path) {
-            Ok(Opened::File(live)) => Found::File(self.recognise(path, live)),
-            Ok(Opened::Folder(_)) => Found::Folder,
-            Err(OpenError::NotFound | OpenError::Escapes) => Found::Absent,
-            Err(error) => {
-                tracing::debug!(%path, %error, "cannot open");
-                Found::Unreadable
-            }
-        }
+        self.found(path, self.tree.open_path(path))
+    }
+
+    fn find_in_memory(&self, path: &CatalogPath) -> Option<Found> {
+        let opened = self.tree.open_path_in_memory(path)?;
+        Some(self.found(path, opened))
     }
 
     fn route(&self, ask: &Ask<'_>) -> Route {

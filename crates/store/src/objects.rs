@@ -21,7 +21,7 @@ use std::{
 };
 
 use overspill_core::root::Root;
-use rustix::fs::{fstatvfs, syncfs};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstatvfs, openat2, syncfs};
 use thiserror::Error;
 
 pub use self::receive::{Received, Receiving};
@@ -137,6 +137,14 @@ impl ObjectStore {
     pub fn open_object(&self, root: &Root) -> Result<File, ObjectError> {
         let path = self.object_path(root);
         File::open(&path).map_err(|error| self.not_held_or(root, &path, error))
+    }
+
+    /// Like [`ObjectStore::open_object`], but only if the kernel can do it without asking a disk.
+    pub fn open_object_in_memory(&self, root: &Root) -> Option<File> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let path = self.object_path(root);
+        let file = openat2(CWD, &path, flags, Mode::empty(), ResolveFlags::CACHED);
+        file.ok().map(File::from)
     }
 
     /// Whether the object is there.

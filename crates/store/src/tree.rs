@@ -183,16 +183,20 @@ impl Tree {
     /// Never blocks on a pipe or device: what is neither a regular file nor a folder is not found.
     pub fn open_path(&self, path: &CatalogPath) -> Result<Opened, OpenError> {
         self.check_published(path)?;
-        let fd = self.resolve(path.as_bytes(), READ)?;
-        let stat = fstat(&fd)?;
-        let facts = FileFacts::from_stat(&stat);
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Ok(Opened::File(LiveFile {
-                file: fd.into(),
-                facts,
-            })),
-            FileType::Directory => Ok(Opened::Folder(facts)),
-            _ => Err(OpenError::NotFound),
+        opened(self.resolve(path.as_bytes(), READ)?)
+    }
+
+    /// Like [`Tree::open_path`], but only if the kernel knows the whole path without asking a disk;
+    /// `None` if it does not, or is not sure.
+    pub fn open_path_in_memory(&self, path: &CatalogPath) -> Option<Result<Opened, OpenError>> {
+        if let Err(error) = self.check_published(path) {
+            return Some(Err(error));
+        }
+        let resolve = BENEATH | ResolveFlags::CACHED;
+        match self.resolve_once(path.as_bytes(), READ, resolve) {
+            Ok(fd) => Some(opened(fd)),
+            Err(Errno::AGAIN) => None,
+            Err(errno) => Some(Err(errno.into())),
         }
     }
 
@@ -218,7 +222,7 @@ impl Tree {
 
     /// Finds out at start what would otherwise fail each request.
     fn check(&self) -> Result<(), TreeError> {
-        self.resolve_once(b".", READ | OFlags::DIRECTORY)
+        self.resolve_once(b".", READ | OFlags::DIRECTORY, BENEATH)
             .map_err(|errno| TreeError::NotConfinable {
                 path: self.path.clone(),
                 source: errno.into(),
@@ -246,10 +250,9 @@ impl Tree {
 
     /// Resolves `path` beneath the root; the kernel refuses every way out.
     fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
-        let path = if path.is_empty() { b"." } else { path };
         let mut tries = 1;
         loop {
-            match self.resolve_once(path, flags) {
+            match self.resolve_once(path, flags, BENEATH) {
                 // EAGAIN: a rename elsewhere on the file system raced with a `..` on the way.
                 Err(Errno::AGAIN | Errno::INTR) if tries < RESOLVE_TRIES => tries += 1,
                 result => return result,
@@ -257,10 +260,30 @@ impl Tree {
         }
     }
 
-    fn resolve_once(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
-        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    fn resolve_once(
+        &self,
+        path: &[u8],
+        flags: OFlags,
+        resolve: ResolveFlags,
+    ) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::CLOEXEC;
-        openat2(&self.root, path, flags, Mode::empty(), beneath)
+        // The kernel knows no empty path; the root folder is itself.
+        let path = if path.is_empty() { b"." } else { path };
+        openat2(&self.root, path, flags, Mode::empty(), resolve)
+    }
+}
+
+/// What an open descriptor is.
+fn opened(fd: OwnedFd) -> Result<Opened, OpenError> {
+    let stat = fstat(&fd)?;
+    let facts = FileFacts::from_stat(&stat);
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(Opened::File(LiveFile {
+            file: fd.into(),
+            facts,
+        })),
+        FileType::Directory => Ok(Opened::Folder(facts)),
+        _ => Err(OpenError::NotFound),
     }
 }
 
@@ -324,6 +347,9 @@ fn nanoseconds(seconds: i64, nanoseconds: u64) -> i64 {
 /// `NONBLOCK`: a pipe opens at once, and is then found to be none of ours. `NOCTTY`: nor does a
 /// terminal become the one that controls us.
 const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+/// How every path is confined.
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 
 /// A tree with constant renames costs a few tries; more than this is a fault worth showing.
 const RESOLVE_TRIES: u32 = 64;

@@ -410,3 +410,26 @@ fn times_that_make_no_sense_saturate() {
         assert_eq!(nanoseconds(seconds, nanos), expected);
     }
 }
+
+#[test]
+fn a_path_in_memory_opens_without_waiting() {
+    let scene = tempfile::tempdir().unwrap();
+    fs::create_dir(scene.path().join("folder")).unwrap();
+    fs::write(scene.path().join("folder/file"), "x").unwrap();
+    let tree = Tree::open(scene.path(), Hidden::Hide).unwrap();
+    let in_memory = |path: &str| {
+        let path = CatalogPath::parse(path.as_bytes()).unwrap();
+        // The kernel has just made them, and a try opens the slow way what it has not.
+        tree.open_path_in_memory(&path)
+            .unwrap_or_else(|| tree.open_path(&path))
+    };
+    assert!(matches!(in_memory("folder/file"), Ok(Opened::File(_))));
+    assert!(matches!(in_memory(""), Ok(Opened::Folder(_))));
+    assert!(matches!(in_memory("absent"), Err(OpenError::NotFound)));
+    assert!(matches!(
+        tree.open_path_in_memory(&CatalogPath::parse(b".hidden").unwrap()),
+        Some(Err(OpenError::NotFound))
+    ));
+    let file = CatalogPath::parse(b"folder/file").unwrap();
+    assert!(tree.open_path_in_memory(&file).is_some());
+}

@@ -1,0 +1,316 @@
+//! What operators add to the answers for some paths: caching, types, fields, other origins.
+//!
+//! Rules are compiled once and asked when a file is made ready, not for each request. The server
+//! tells them to its mirrors, so an answer is the same wherever it comes from. They must never be
+//! able to forge a field that we are responsible for, or to split a response.
+
+use std::{collections::BTreeMap, fmt::Write, os::unix::ffi::OsStrExt, path::Path};
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use overspill_core::path::CatalogPath;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// One rule as the operator writes it.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleText {
+    /// Globs of the paths it is about. One without a slash is matched against the name, one with a
+    /// slash against the whole path, as in a selection.
+    #[serde(rename = "match")]
+    pub paths: Vec<String>,
+    /// The value of `Cache-Control`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<String>,
+    /// The value of `Content-Type`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// The origins whose scripts may read the file: `*`, or a list such as `https://a.example`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cors: Vec<String>,
+    /// Any other fields.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// Why a rule is no rule: the operator's to mend.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum RuleError {
+    /// It says nothing about paths.
+    #[error("a rule needs match = [\"GLOB\", …]")]
+    NoPaths,
+    /// A glob does not parse.
+    #[error("match: {glob:?} is not a glob: {reason}")]
+    Glob {
+        /// The glob.
+        glob: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A field's name is none.
+    #[error("headers: {0:?} is not a field name; write letters, digits and hyphens")]
+    FieldName(String),
+    /// A field that is ours to send.
+    #[error("headers: {0} is set by Overspill itself and cannot be changed by a rule{hint}", hint = hint(.0))]
+    Ours(String),
+    /// A value with a line break or another control character.
+    #[error("{0}: the value has a control character")]
+    Control(String),
+    /// An origin that is none.
+    #[error("cors: {0:?} is not an origin; write \"*\", or a scheme and a host such as https://app.example")]
+    Origin(String),
+    /// More than [`Rules::MAX_RULES`], or a rule with more than [`Rules::MAX_VALUES`] of something.
+    #[error("too many {0}")]
+    TooMany(&'static str),
+}
+
+/// Fields whose truth we answer for.
+const OURS: &[&str] = &[
+    "accept-ranges",
+    "access-control-allow-origin",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "date",
+    "digest",
+    "etag",
+    "keep-alive",
+    "last-modified",
+    "location",
+    "repr-digest",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "vary",
+];
+
+/// Response fields that scripts of other origins may read.
+const EXPOSED: &str = "Accept-Ranges, Content-Disposition, Content-Encoding, Content-Length, \
+     Content-Range, Digest, ETag, Last-Modified, Repr-Digest";
+
+/// All rules, compiled.
+#[derive(Debug, Default)]
+pub struct Rules {
+    texts: Vec<RuleText>,
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    paths: GlobSet,
+    cache_control: Option<String>,
+    content_type: Option<String>,
+    origins: Origins,
+    /// Prepared lines, each with its CRLF.
+    lines: String,
+}
+
+/// Which other origins may read a file.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Origins {
+    /// None: the browser's default.
+    #[default]
+    Own,
+    /// Any.
+    Any,
+    /// These.
+    These(Vec<String>),
+}
+
+/// What the rules say about one path.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Ruling {
+    pub(crate) content_type: Option<String>,
+    pub(crate) cache_control: Option<String>,
+    pub(crate) origins: Origins,
+    /// Lines for a response that carries or describes the file.
+    pub(crate) lines: String,
+}
+
+impl Rules {
+    /// Most rules.
+    pub const MAX_RULES: usize = 256;
+    /// Most globs, origins or fields of one rule.
+    pub const MAX_VALUES: usize = 64;
+
+    /// Compiles `texts`; where several match a path, later ones have the last word on each point.
+    pub fn compile(texts: Vec<RuleText>) -> Result<Self, RuleError> {
+        if texts.len() > Self::MAX_RULES {
+            return Err(RuleError::TooMany("rules"));
+        }
+        let rules = texts.iter().map(Rule::compile);
+        let rules = rules.collect::<Result<_, _>>()?;
+        Ok(Self { texts, rules })
+    }
+
+    /// The rules as they were written, for mirrors.
+    pub fn texts(&self) -> &[RuleText] {
+        &self.texts
+    }
+
+    /// What holds for `path`.
+    pub(crate) fn about(&self, path: &CatalogPath) -> Ruling {
+        let mut ruling = Ruling::default();
+        for rule in self.rules.iter().filter(|rule| rule.is_about(path)) {
+            if rule.cache_control.is_some() {
+                ruling.cache_control.clone_from(&rule.cache_control);
+            }
+            if rule.content_type.is_some() {
+                ruling.content_type.clone_from(&rule.content_type);
+            }
+            if rule.origins != Origins::Own {
+                ruling.origins.clone_from(&rule.origins);
+            }
+            ruling.lines.push_str(&rule.lines);
+        }
+        ruling
+    }
+}
+
+impl Rule {
+    fn compile(text: &RuleText) -> Result<Self, RuleError> {
+        for (count, what) in [
+            (text.paths.len(), "globs in one rule"),
+            (text.cors.len(), "origins in one rule"),
+            (text.headers.len(), "headers in one rule"),
+        ] {
+            if count > Rules::MAX_VALUES {
+                return Err(RuleError::TooMany(what));
+            }
+        }
+        let value = |name: &str, value: &Option<String>| {
+            value.as_deref().map_or(Ok(()), |value| check_value(name, value))
+        };
+        value("cache_control", &text.cache_control)?;
+        value("content_type", &text.content_type)?;
+        Ok(Self {
+            paths: compile_globs(&text.paths)?,
+            cache_control: text.cache_control.clone(),
+            content_type: text.content_type.clone(),
+            origins: Origins::parse(&text.cors)?,
+            lines: field_lines(&text.headers)?,
+        })
+    }
+
+    fn is_about(&self, path: &CatalogPath) -> bool {
+        let matches = |bytes| {
+            self.paths
+                .is_match(Path::new(std::ffi::OsStr::from_bytes(bytes)))
+        };
+        matches(path.name()) || matches(path.as_bytes())
+    }
+}
+
+impl Origins {
+    fn parse(origins: &[String]) -> Result<Self, RuleError> {
+        if origins.is_empty() {
+            return Ok(Self::Own);
+        }
+        if origins.iter().any(|origin| origin == "*") {
+            return Ok(Self::Any);
+        }
+        match origins.iter().find(|origin| !is_origin(origin)) {
+            Some(bad) => Err(RuleError::Origin(bad.clone())),
+            None => Ok(Self::These(origins.to_vec())),
+        }
+    }
+
+    /// The lines for a request from `origin` (Fetch standard, section 3.2).
+    pub(crate) fn lines(&self, origin: Option<&[u8]>) -> String {
+        let allowed = match (self, origin) {
+            (Self::Own, _) => return String::new(),
+            (Self::Any, _) => "*",
+            (Self::These(origins), Some(origin)) => {
+                let allowed = origins.iter().find(|known| known.as_bytes() == origin);
+                allowed.map_or("", String::as_str)
+            }
+            (Self::These(_), None) => "",
+        };
+        let mut lines = String::new();
+        if !allowed.is_empty() {
+            // Writing to a String cannot fail.
+            let _ = write!(
+                lines,
+                "Access-Control-Allow-Origin: {allowed}\r\n\
+                 Access-Control-Expose-Headers: {EXPOSED}\r\n"
+            );
+        }
+        lines
+    }
+
+    /// Whether answers differ by the origin that asks.
+    pub(crate) fn varies(&self) -> bool {
+        matches!(self, Self::These(_))
+    }
+}
+
+fn compile_globs(globs: &[String]) -> Result<GlobSet, RuleError> {
+    if globs.is_empty() {
+        return Err(RuleError::NoPaths);
+    }
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        let built = GlobBuilder::new(glob).literal_separator(true).build();
+        set.add(built.map_err(|error| RuleError::Glob {
+            glob: glob.clone(),
+            reason: error.kind().to_string(),
+        })?);
+    }
+    set.build().map_err(|error| RuleError::Glob {
+        glob: globs.join(" "),
+        reason: error.to_string(),
+    })
+}
+
+fn field_lines(headers: &BTreeMap<String, String>) -> Result<String, RuleError> {
+    let mut lines = String::new();
+    for (name, value) in headers {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if name.is_empty() || !name.bytes().all(is_name) {
+            return Err(RuleError::FieldName(name.clone()));
+        }
+        if OURS.contains(&name.to_ascii_lowercase().as_str()) {
+            return Err(RuleError::Ours(name.clone()));
+        }
+        check_value(name, value)?;
+        let _ = write!(lines, "{name}: {}\r\n", value.trim());
+    }
+    Ok(lines)
+}
+
+fn check_value(name: &str, value: &str) -> Result<(), RuleError> {
+    if value.chars().any(char::is_control) {
+        return Err(RuleError::Control(name.to_owned()));
+    }
+    Ok(())
+}
+
+/// Scheme and authority without a path, as browsers send it (RFC 6454 section 7).
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, host)) = text.split_once("://") else {
+        return false;
+    };
+    let plain = |text: &str, more: &str| {
+        !text.is_empty()
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    };
+    plain(scheme, "+-.") && plain(host, ".-:[]_")
+}
+
+fn hint(name: &str) -> &'static str {
+    match name.to_ascii_lowercase().as_str() {
+        "cache-control" => "; use cache_control",
+        "content-type" => "; use content_type",
+        "access-control-allow-origin" => "; use cors",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests;
