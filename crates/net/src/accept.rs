@@ -1,7 +1,7 @@
 //! From an accepted socket to a connection that is served: registration, TLS, and hyper where our
 //! own HTTP/1.1 ends.
 
-use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{io, net::SocketAddr, rc::Rc, sync::Arc};
 
 use overspill_http1::{
     request::{KeepAlive, Version},
@@ -13,20 +13,14 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
-    connection::Connection,
-    handover::{self, Protocol},
+    connection::{Connection, Ended},
+    handover::{Connection as HandedOver, Protocol},
     listener::Core,
     service::{Client, Security, Service},
     shared::SharedStream,
-    sweeper::{Phase, Registered},
+    sweeper::Phase,
     transport::{Direct, Secure, Transport},
 };
-
-/// A connection that was just accepted.
-pub(crate) struct Accepted {
-    pub(crate) stream: TcpStream,
-    pub(crate) address: SocketAddr,
-}
 
 /// The name of HTTP/2 in ALPN (RFC 9113 section 3.2).
 const ALPN_HTTP2: &[u8] = b"h2";
@@ -34,76 +28,61 @@ const ALPN_HTTP2: &[u8] = b"h2";
 /// buffer is encrypted whole and written in one call.
 const MAX_ENCRYPTED_BYTES: usize = 512 << 10;
 
-/// Serves a plain connection until its end.
-pub(crate) async fn serve_plain<S: Service>(accepted: Accepted, core: Rc<Core<S>>) {
+/// A plain connection, ready to be served.
+pub(crate) fn plain<S: Service>(
+    stream: TcpStream,
+    address: SocketAddr,
+    core: Rc<Core<S>>,
+) -> Connection<S, Direct> {
     let client = Client {
-        address: accepted.address,
+        address,
         security: Security::Plain,
     };
-    let (stream, registered) = register(accepted, &core);
-    serve_http1(Direct(stream), client, registered, core).await;
+    let registered = core.sweeper.register(stream);
+    let stream = SharedStream(Rc::clone(&registered.activity));
+    Connection::new(core, Direct(stream), client, registered)
 }
 
 /// Shakes hands, and serves until the end.
 pub(crate) async fn serve_tls<S: Service>(
-    accepted: Accepted,
+    stream: TcpStream,
+    address: SocketAddr,
     config: Arc<ServerConfig>,
     core: Rc<Core<S>>,
 ) {
     let client = Client {
-        address: accepted.address,
+        address,
         security: Security::Tls,
     };
-    let (stream, registered) = register(accepted, &core);
-    registered.activity.enter(Phase::Reading);
-    let Some(stream) = shake_hands(stream, config, client).await else {
+    let registered = core.sweeper.register(stream);
+    let activity = &registered.activity;
+    activity.enter(Phase::Reading);
+    let shared = SharedStream(Rc::clone(activity));
+    let Some(stream) = Box::pin(shake_hands(shared, config, client)).await else {
         return;
     };
-    registered.activity.enter(Phase::Idle);
+    activity.enter(Phase::Idle);
     if stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2) {
-        let http2 = Protocol::Http2;
-        Box::pin(handover::serve(
+        let connection = HandedOver {
             stream,
-            http2,
-            Vec::new(),
+            protocol: Protocol::Http2,
+            first_bytes: Vec::new(),
             client,
             registered,
-            core,
-        ))
-        .await;
+        };
+        Box::pin(connection.serve(core)).await;
     } else {
         let transport = Secure::new(stream, Rc::clone(&core.tls_pool));
-        serve_http1(transport, client, registered, core).await;
+        serve_http1(Connection::new(core, transport, client, registered)).await;
     }
 }
 
-fn register<S>(accepted: Accepted, core: &Core<S>) -> (SharedStream, Registered) {
-    let stream = Rc::new(accepted.stream);
-    let registered = core.sweeper.register(Rc::clone(&stream), Instant::now());
-    let activity = Rc::clone(&registered.activity);
-    (SharedStream { stream, activity }, registered)
-}
-
-async fn serve_http1<S: Service, T: Transport>(
-    transport: T,
-    client: Client,
-    registered: Registered,
-    core: Rc<Core<S>>,
-) {
-    let connection = Connection::new(Rc::clone(&core), transport, client, registered);
-    let Some(remains) = connection.serve().await else {
-        return;
-    };
-    // Boxed: it is rare, and would make every connection's task as large as itself.
-    Box::pin(handover::serve(
-        remains.transport.into_stream(),
-        Protocol::of(&remains.first_bytes),
-        remains.first_bytes,
-        client,
-        remains.registered,
-        core,
-    ))
-    .await;
+/// Serves a connection until its end, here or by hyper.
+pub(crate) async fn serve_http1<S: Service, T: Transport>(mut connection: Connection<S, T>) {
+    if connection.serve().await == Ended::HandOver {
+        // Boxed: it is rare, and would make every connection's task as large as itself.
+        Box::pin(connection.hand_over()).await;
+    }
 }
 
 async fn shake_hands(

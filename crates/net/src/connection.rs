@@ -13,6 +13,7 @@ use overspill_http1::{
 
 use crate::{
     flows::Flow,
+    handover::{self, Protocol},
     listener::Core,
     observe::{self, Asked, Exchange, Outcome},
     service::{Answer, Body, Client, Reply, Service},
@@ -47,11 +48,13 @@ pub(crate) struct Connection<S, T> {
     input: Vec<u8>,
 }
 
-/// A connection that is no longer ours: what hyper needs to go on with it.
-pub(crate) struct Remains<T> {
-    pub(crate) transport: T,
-    pub(crate) first_bytes: Vec<u8>,
-    pub(crate) registered: Registered,
+/// How our part of a connection ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ended {
+    /// For good.
+    Closed,
+    /// Hyper has to go on with it.
+    HandOver,
 }
 
 impl<S: Service, T: Transport> Connection<S, T> {
@@ -71,29 +74,38 @@ impl<S: Service, T: Transport> Connection<S, T> {
     }
 
     /// Serves until either side is done, or hyper has to go on.
-    pub(crate) async fn serve(mut self) -> Option<Remains<T>> {
+    pub(crate) async fn serve(&mut self) -> Ended {
         loop {
             // An idle connection is this future and no more: no buffer, and the rest is boxed.
             if self.transport.readable().await.is_err() {
-                return None;
+                return Ended::Closed;
             }
             match Box::pin(self.burst()).await {
                 Ok(Next::More) => {}
-                Ok(Next::Close) => return None,
-                Ok(Next::Linger) => return self.linger().await,
-                Ok(Next::HandOver) => {
-                    return Some(Remains {
-                        transport: self.transport,
-                        first_bytes: self.input,
-                        registered: self.registered,
-                    });
+                Ok(Next::Close) => return Ended::Closed,
+                Ok(Next::HandOver) => return Ended::HandOver,
+                Ok(Next::Linger) => {
+                    Box::pin(self.linger()).await;
+                    return Ended::Closed;
                 }
                 Err(error) => {
                     tracing::debug!(client = %self.client.address, %error, "response cut");
-                    return None;
+                    return Ended::Closed;
                 }
             }
         }
+    }
+
+    /// Has hyper go on.
+    pub(crate) async fn hand_over(self) {
+        let connection = handover::Connection {
+            stream: self.transport.into_stream(),
+            protocol: Protocol::of(&self.input),
+            first_bytes: self.input,
+            client: self.client,
+            registered: self.registered,
+        };
+        connection.serve(self.core).await;
     }
 
     /// Reads once and answers every request that is complete.
@@ -137,7 +149,7 @@ impl<S: Service, T: Transport> Connection<S, T> {
 
     /// Ends our side and reads what the client still sends, so that closing does not reset the
     /// connection while our last answer is on its way.
-    async fn linger(mut self) -> Option<Remains<T>> {
+    async fn linger(&mut self) {
         self.registered.activity.enter(Phase::Reading);
         self.transport.end().await;
         let mut drained_bytes = 0;
@@ -145,11 +157,10 @@ impl<S: Service, T: Transport> Connection<S, T> {
         while drained_bytes < MAX_LINGER_BYTES {
             buffer.clear();
             match self.transport.read(&mut buffer).await {
-                Ok(0) | Err(_) => return None,
+                Ok(0) | Err(_) => return,
                 Ok(bytes) => drained_bytes += bytes,
             }
         }
-        None
     }
 }
 

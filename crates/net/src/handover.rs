@@ -57,43 +57,49 @@ impl Protocol {
     }
 }
 
-/// Serves a connection with hyper, `first_bytes` before what `stream` still holds.
-pub(crate) async fn serve<S: Service>(
-    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
-    protocol: Protocol,
-    first_bytes: Vec<u8>,
-    client: Client,
-    registered: Registered,
-    core: Rc<Core<S>>,
-) {
-    let io = TokioIo::new(Rewound::new(first_bytes, stream));
-    let limits = core.limits;
-    let in_flight = InFlight::new(Rc::clone(&registered.activity));
-    let service =
-        service_fn(move |request| answer(request, client, Rc::clone(&core), Rc::clone(&in_flight)));
-    let served = match protocol {
-        Protocol::Http1 => {
-            // Event streams last as long as the process; nobody waits for them at its end.
-            registered.activity.excuse();
-            conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(limits.idle)
-                .serve_connection(io, service)
-                .await
+/// A connection that hyper is to have.
+pub(crate) struct Connection<T> {
+    pub(crate) stream: T,
+    pub(crate) protocol: Protocol,
+    /// What was read of it already.
+    pub(crate) first_bytes: Vec<u8>,
+    pub(crate) client: Client,
+    pub(crate) registered: Registered,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
+    /// Serves it until its end.
+    pub(crate) async fn serve<S: Service>(self, core: Rc<Core<S>>) {
+        let io = TokioIo::new(Rewound::new(self.first_bytes, self.stream));
+        let (client, head_limits, idle) = (self.client, core.limits.head, core.limits.idle);
+        let in_flight = InFlight::new(Rc::clone(&self.registered.activity));
+        let service = service_fn(move |request| {
+            answer(request, client, Rc::clone(&core), Rc::clone(&in_flight))
+        });
+        let served = match self.protocol {
+            Protocol::Http1 => {
+                // Event streams last as long as the process; nobody waits for them at its end.
+                self.registered.activity.excuse();
+                conn::http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(idle)
+                    .serve_connection(io, service)
+                    .await
+            }
+            Protocol::Http2 => {
+                let head_bytes = u32::try_from(head_limits.head_bytes).unwrap_or(u32::MAX);
+                conn::http2::Builder::new(OnThisCore)
+                    .timer(TokioTimer::new())
+                    .max_concurrent_streams(MAX_STREAMS)
+                    .max_header_list_size(head_bytes)
+                    .max_send_buf_size(MAX_WAITING_BYTES)
+                    .serve_connection(io, service)
+                    .await
+            }
+        };
+        if let Err(error) = served {
+            tracing::debug!(client = %client.address, %error, "handed-over connection ended");
         }
-        Protocol::Http2 => {
-            let header_bytes = u32::try_from(limits.head.head_bytes).unwrap_or(u32::MAX);
-            conn::http2::Builder::new(OnThisCore)
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(MAX_STREAMS)
-                .max_header_list_size(header_bytes)
-                .max_send_buf_size(MAX_WAITING_BYTES)
-                .serve_connection(io, service)
-                .await
-        }
-    };
-    if let Err(error) = served {
-        tracing::debug!(client = %client.address, %error, "handed-over connection ended");
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::{net::TcpListener, runtime, task::spawn_local, time::interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    accept::{self, Accepted},
+    accept,
     clock::Clock,
     disk,
     flows::{FlowTable, Shard},
@@ -254,7 +254,7 @@ impl Bound {
                         clock: Clock::new(),
                         pool: BufferPool::new(limits.head.head_bytes),
                         tls_pool: Rc::new(BufferPool::new(TLS_BUFFER_BYTES)),
-                        sweeper: Rc::default(),
+                        sweeper: Rc::new(Sweeper::new()),
                         open,
                     };
                     if let Err(error) = run_core(listening, core, &shutdown) {
@@ -325,17 +325,16 @@ async fn accept_forever<S: Service>(
                     continue;
                 };
                 let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-                let accepted = Accepted { stream, address };
                 let core = Rc::clone(&core);
                 match tls.as_ref().map(|tls| tls.current()) {
-                    None => drop(spawn_local(async move {
-                        accept::serve_plain(accepted, core).await;
-                        drop(place);
-                    })),
-                    Some(config) => drop(spawn_local(async move {
-                        accept::serve_tls(accepted, config, core).await;
-                        drop(place);
-                    })),
+                    None => {
+                        let connection = accept::plain(stream, address, core);
+                        spawn_local(holding(place, accept::serve_http1(connection)));
+                    }
+                    Some(config) => {
+                        let served = accept::serve_tls(stream, address, config, core);
+                        spawn_local(holding(place, served));
+                    }
                 }
             }
             Err(error) => {
@@ -344,6 +343,12 @@ async fn accept_forever<S: Service>(
             }
         }
     }
+}
+
+/// Runs `served` and gives its place back after.
+async fn holding(place: Place, served: impl Future<Output = ()>) {
+    served.await;
+    drop(place);
 }
 
 /// One of the connections that may be open.

@@ -20,15 +20,12 @@ use crate::sweeper::Activity;
 
 /// One half-owner of a TCP stream.
 #[derive(Clone, Debug)]
-pub(crate) struct SharedStream {
-    pub(crate) stream: Rc<TcpStream>,
-    pub(crate) activity: Rc<Activity>,
-}
+pub(crate) struct SharedStream(pub(crate) Rc<Activity>);
 
 impl SharedStream {
     /// Waits until there may be something to read.
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        self.stream.readable().await
+        self.0.stream.readable().await
     }
 
     fn poll_io(
@@ -38,11 +35,11 @@ impl SharedStream {
         mut io: impl FnMut(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(ready(&self.stream, cx))?;
-            match io(&self.stream) {
+            ready!(ready(&self.0.stream, cx))?;
+            match io(&self.0.stream) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Ok(bytes) => {
-                    self.activity.moved(bytes as u64);
+                    self.0.moved(bytes as u64);
                     return Poll::Ready(Ok(bytes));
                 }
                 Err(error) => return Poll::Ready(Err(error)),
@@ -80,7 +77,7 @@ impl AsyncWrite for SharedStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = rustix::net::shutdown(&*self.stream, rustix::net::Shutdown::Write);
+        let result = rustix::net::shutdown(&self.0.stream, rustix::net::Shutdown::Write);
         Poll::Ready(result.map_err(Into::into))
     }
 

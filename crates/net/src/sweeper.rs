@@ -64,19 +64,23 @@ pub(crate) const WINDOW: Duration = Duration::from_secs(30);
 /// one window at most.
 const HEAD_BYTES_PER_S: u64 = 16;
 
-/// A connection's notes for the sweeper.
+/// A socket, and its connection's notes for the sweeper.
+///
+/// There is one for each idle connection, so times are whole milliseconds of the core's life and
+/// everything stands in one allocation.
 #[derive(Debug)]
 pub(crate) struct Activity {
-    stream: Rc<TcpStream>,
-    phase: Cell<Phase>,
+    pub(crate) stream: TcpStream,
     /// Bytes that moved either way since the connection began, and changes of phase.
     moved: Cell<u64>,
-    /// What the sweep saw of `moved` last, and when that changed.
+    /// What the sweep saw of `moved` last.
     seen: Cell<u64>,
-    silent_since: Cell<Instant>,
     /// What the client had acknowledged when it was last asked for.
     acked_bytes: Cell<u64>,
     window: Cell<Window>,
+    /// When bytes moved last.
+    silent_since: Cell<Tick>,
+    phase: Cell<Phase>,
     ended: Cell<Option<Overdue>>,
     /// Not waited for when the node ends.
     is_excused: Cell<bool>,
@@ -85,14 +89,19 @@ pub(crate) struct Activity {
 /// The start of the span over which a rate is measured.
 #[derive(Clone, Copy, Debug)]
 struct Window {
-    phase: Phase,
-    since: Instant,
     bytes: u64,
+    since: Tick,
+    phase: Phase,
 }
 
+/// Milliseconds since the core began; wraps after 49 days, which no silence lasts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Tick(u32);
+
 /// The connections of one core.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sweeper {
+    began: Instant,
     connections: RefCell<Slab<Rc<Activity>>>,
 }
 
@@ -104,20 +113,26 @@ pub(crate) struct Registered {
     pub(crate) activity: Rc<Activity>,
 }
 
+impl Tick {
+    fn elapsed(self, now: Self) -> Duration {
+        Duration::from_millis(u64::from(now.0.wrapping_sub(self.0)))
+    }
+}
+
 impl Activity {
-    fn new(stream: Rc<TcpStream>, now: Instant) -> Self {
+    fn new(stream: TcpStream, now: Tick) -> Self {
         Self {
             stream,
-            phase: Cell::new(Phase::Idle),
             moved: Cell::new(0),
             seen: Cell::new(0),
-            silent_since: Cell::new(now),
             acked_bytes: Cell::new(0),
             window: Cell::new(Window {
-                phase: Phase::Idle,
-                since: now,
                 bytes: 0,
+                since: now,
+                phase: Phase::Idle,
             }),
+            silent_since: Cell::new(now),
+            phase: Cell::new(Phase::Idle),
             ended: Cell::new(None),
             is_excused: Cell::new(false),
         }
@@ -144,7 +159,7 @@ impl Activity {
         self.ended.get()
     }
 
-    fn overdue(&self, now: Instant, patience: &Patience) -> Option<Overdue> {
+    fn overdue(&self, now: Tick, patience: &Patience) -> Option<Overdue> {
         let moved = self.moved.get();
         if self.seen.replace(moved) != moved {
             self.silent_since.set(now);
@@ -159,19 +174,14 @@ impl Activity {
         }
     }
 
-    fn silent(&self, now: Instant, allowed: Duration) -> Option<Overdue> {
-        let silent_for = now.saturating_duration_since(self.silent_since.get());
+    fn silent(&self, now: Tick, allowed: Duration) -> Option<Overdue> {
+        let silent_for = self.silent_since.get().elapsed(now);
         (silent_for >= allowed).then_some(Overdue::Silent)
     }
 
     /// Judges a client by what it has acknowledged, not by what the kernel took for it: a full send
     /// buffer of a slow client stands still for minutes while the client reads all the time.
-    fn overdue_reader(
-        &self,
-        now: Instant,
-        patience: &Patience,
-        resting: Resting,
-    ) -> Option<Overdue> {
+    fn overdue_reader(&self, now: Tick, patience: &Patience, resting: Resting) -> Option<Overdue> {
         let info = self.tcp_info().unwrap_or_default();
         if !info.is_waiting_for_client() {
             // It has taken all there is.
@@ -187,13 +197,13 @@ impl Activity {
     }
 
     /// Whether fewer than `least` bytes per second moved over the last whole window.
-    fn slow(&self, now: Instant, bytes: u64, least_bytes_per_s: u64) -> Option<Overdue> {
+    fn slow(&self, now: Tick, bytes: u64, least_bytes_per_s: u64) -> Option<Overdue> {
         let window = self.window.get();
         if window.phase != self.phase.get() {
             self.restart_window(now, bytes);
             return None;
         }
-        let lasted = now.saturating_duration_since(window.since);
+        let lasted = window.since.elapsed(now);
         if lasted < WINDOW {
             return None;
         }
@@ -202,7 +212,7 @@ impl Activity {
         (bytes.wrapping_sub(window.bytes) < least).then_some(Overdue::Slow)
     }
 
-    fn restart_window(&self, now: Instant, bytes: u64) {
+    fn restart_window(&self, now: Tick, bytes: u64) {
         self.window.set(Window {
             phase: self.phase.get(),
             since: now,
@@ -213,19 +223,30 @@ impl Activity {
     /// Ends the connection: its task sees end of file or an error and finishes.
     fn shut_down(&self) {
         // Fails only if the client has gone already, which is what we want.
-        let _ = rustix::net::shutdown(&*self.stream, Shutdown::Both);
+        let _ = rustix::net::shutdown(&self.stream, Shutdown::Both);
     }
 
     /// What the kernel knows of the connection.
     pub(crate) fn tcp_info(&self) -> Option<TcpInfo> {
-        tcp_info(&*self.stream).ok()
+        tcp_info(&self.stream).ok()
     }
 }
 
 impl Sweeper {
+    pub(crate) fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            connections: RefCell::default(),
+        }
+    }
+
+    fn tick(&self, now: Instant) -> Tick {
+        Tick(now.saturating_duration_since(self.began).as_millis() as u32)
+    }
+
     /// Enters a connection.
-    pub(crate) fn register(self: &Rc<Self>, stream: Rc<TcpStream>, now: Instant) -> Registered {
-        let activity = Rc::new(Activity::new(stream, now));
+    pub(crate) fn register(self: &Rc<Self>, stream: TcpStream) -> Registered {
+        let activity = Rc::new(Activity::new(stream, self.tick(Instant::now())));
         let slot = self.connections.borrow_mut().insert(Rc::clone(&activity));
         Registered {
             sweeper: Rc::clone(self),
@@ -236,6 +257,7 @@ impl Sweeper {
 
     /// Shuts down what is overdue.
     pub(crate) fn sweep(&self, now: Instant, patience: &Patience) {
+        let now = self.tick(now);
         for (_, activity) in self.connections.borrow().iter() {
             if let Some(overdue) = activity.overdue(now, patience) {
                 activity.ended.set(Some(overdue));

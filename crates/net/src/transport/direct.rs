@@ -16,6 +16,12 @@ pub(crate) struct Direct(pub(crate) SharedStream);
 /// Most bytes handed to the kernel in one call.
 const CALL_BYTES: u64 = 2 << 20;
 
+impl Direct {
+    fn stream(&self) -> &TcpStream {
+        &self.0.0.stream
+    }
+}
+
 impl Transport for Direct {
     const BY_REFERENCE: bool = true;
     type Stream = SharedStream;
@@ -27,12 +33,12 @@ impl Transport for Direct {
     async fn read(&mut self, input: &mut Vec<u8>) -> io::Result<usize> {
         loop {
             let room = input.capacity() - input.len();
-            match self.0.stream.try_read_buf(input) {
+            match self.stream().try_read_buf(input) {
                 Ok(bytes) => {
                     if bytes < room {
                         // A short read has emptied the socket. Saying so now saves the system call
                         // that would only find it out; the next bytes raise a fresh event.
-                        let _ = self.0.stream.try_io(Interest::READABLE, || {
+                        let _ = self.stream().try_io(Interest::READABLE, || {
                             Err::<(), _>(io::ErrorKind::WouldBlock.into())
                         });
                     }
@@ -51,8 +57,8 @@ impl Transport for Direct {
             More::Follows => SendFlags::NOSIGNAL | SendFlags::MORE,
             More::Nothing => SendFlags::NOSIGNAL,
         };
-        when_writable(&self.0.stream, || {
-            Ok(rustix::net::send(&*self.0.stream, bytes, flags)?)
+        when_writable(self.stream(), || {
+            Ok(rustix::net::send(self.stream(), bytes, flags)?)
         })
         .await
     }
@@ -60,10 +66,10 @@ impl Transport for Direct {
     async fn send_both(&mut self, head: &[u8], body: &[u8]) -> io::Result<usize> {
         let parts = [IoSlice::new(head), IoSlice::new(body)];
         let flags = SendFlags::NOSIGNAL;
-        when_writable(&self.0.stream, || {
+        when_writable(self.stream(), || {
             let mut control = SendAncillaryBuffer::default();
             Ok(rustix::net::sendmsg(
-                &*self.0.stream,
+                self.stream(),
                 &parts,
                 &mut control,
                 flags,
@@ -74,10 +80,10 @@ impl Transport for Direct {
 
     async fn send_file(&mut self, file: &FileBody, range: ByteRange) -> io::Result<usize> {
         let wanted = range.len().min(CALL_BYTES) as usize;
-        when_writable(&self.0.stream, || {
+        when_writable(self.stream(), || {
             let mut at = range.start;
             Ok(rustix::fs::sendfile(
-                &*self.0.stream,
+                self.stream(),
                 file.file(),
                 Some(&mut at),
                 wanted,
@@ -88,7 +94,7 @@ impl Transport for Direct {
 
     async fn end(&mut self) {
         // Fails only if the client has gone already.
-        let _ = rustix::net::shutdown(&*self.0.stream, Shutdown::Write);
+        let _ = rustix::net::shutdown(self.stream(), Shutdown::Write);
     }
 
     fn into_stream(self) -> SharedStream {
