@@ -18,6 +18,7 @@ mod contender;
 mod fetch;
 mod idle;
 mod load;
+mod log;
 mod machine;
 mod pace;
 mod process;
@@ -31,6 +32,8 @@ mod tree;
 pub(crate) enum Bench {
     /// A large catalog: time to the first file, to all hashed, memory per entry, restart.
     Catalog(catalog::Args),
+    /// The access log: what a line costs the thread that serves.
+    Log,
     /// CPU time per request and memory per connection, beside nginx and lighttpd.
     Serve(serve::Args),
 }
@@ -39,6 +42,7 @@ pub(crate) enum Bench {
 pub(crate) fn run(bench: &Bench, root: &Path) -> ExitCode {
     let measured = match bench {
         Bench::Catalog(args) => catalog::run(args, root),
+        Bench::Log => log::run(root),
         Bench::Serve(args) => serve::run(args, root),
     };
     match measured {

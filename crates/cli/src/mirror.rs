@@ -10,12 +10,11 @@ use overspill_core::{
     units::{Rate, counted, display_size},
 };
 use overspill_mirror::{Config, Link, Running, start};
-use overspill_net::ServeLimits;
 use overspill_server::read_token;
 
 use crate::{
     serve::with_cause,
-    service::{Common, reachable_url, short_name, state_folder, until_asked_to_end},
+    service::{Common, Surroundings, reachable_url, short_name, state_folder, until_asked_to_end},
     terminal::complain,
 };
 
@@ -55,8 +54,12 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> ExitCode {
     args.common.begin();
-    let config = match args.config() {
-        Ok(config) => config,
+    let prepared = args.common.surroundings().and_then(|surroundings| {
+        let config = args.config(&surroundings)?;
+        Ok((surroundings, config))
+    });
+    let (mut surroundings, config) = match prepared {
+        Ok(prepared) => prepared,
         Err(text) => {
             complain(text);
             return ExitCode::FAILURE;
@@ -80,7 +83,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
     let mut link = running.link();
     // Both only wait.
     let refusal = tokio::select! {
-        () = until_asked_to_end(&failed) => None,
+        () = until_asked_to_end(&failed, &mut surroundings.access) => None,
         refusal = refused(&mut link) => Some(refusal),
     };
     let code = match &refusal {
@@ -94,7 +97,12 @@ pub(crate) async fn run(args: Args) -> ExitCode {
     if refusal.is_none() {
         tracing::info!("ending; running downloads may finish");
     }
-    let _ = tokio::task::spawn_blocking(move || running.stop()).await;
+    let stop = move || {
+        running.stop();
+        // After the last flow, so that its line is written.
+        drop(surroundings);
+    };
+    let _ = tokio::task::spawn_blocking(stop).await;
     code
 }
 
@@ -111,7 +119,7 @@ async fn refused(link: &mut tokio::sync::watch::Receiver<Link>) -> String {
 }
 
 impl Args {
-    fn config(&self) -> Result<Config, String> {
+    fn config(&self, surroundings: &Surroundings) -> Result<Config, String> {
         let server = self.server.trim_end_matches('/');
         let default_store = || state_folder(&format!("mirror-{}", short_name(server.as_bytes())));
         Ok(Config {
@@ -120,10 +128,11 @@ impl Args {
             store: self.store.clone().unwrap_or_else(default_store),
             listen: self.common.bindings(),
             public_url: self.public_url.clone(),
-            capacity: self.common.capacity,
+            capacity: surroundings.capacity,
             scrub_rate: self.scrub_rate,
             cores: self.common.cores(),
-            limits: ServeLimits::default(),
+            limits: surroundings.limits,
+            settings: surroundings.settings(),
         })
     }
 

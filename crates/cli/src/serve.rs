@@ -8,12 +8,11 @@ use overspill_core::{
     policy::PolicyKind,
     units::{counted, display_size},
 };
-use overspill_net::ServeLimits;
 use overspill_server::{Config, Loss, Offload, Running, start};
 use overspill_store::tree::Hidden;
 
 use crate::{
-    service::{Common, reachable_url, short_name, state_folder, until_asked_to_end},
+    service::{Common, Surroundings, reachable_url, short_name, state_folder, until_asked_to_end},
     terminal::complain,
 };
 
@@ -66,7 +65,14 @@ const SCAN_PATIENCE: Duration = Duration::from_secs(2);
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> ExitCode {
     args.common.begin();
-    let config = args.config();
+    let mut surroundings = match args.common.surroundings() {
+        Ok(surroundings) => surroundings,
+        Err(text) => {
+            complain(text);
+            return ExitCode::FAILURE;
+        }
+    };
+    let config = args.config(&surroundings);
     let state = config.state.clone();
     // Scanning and locking are quick, and nothing else runs yet.
     let running = match start(config) {
@@ -78,10 +84,15 @@ pub(crate) async fn run(args: Args) -> ExitCode {
     };
     greet(&running, &args, &state).await;
     let failed = running.failed();
-    until_asked_to_end(&failed).await;
+    until_asked_to_end(&failed, &mut surroundings.access).await;
     let is_failure = failed.is_cancelled();
     tracing::info!("ending; running downloads may finish");
-    let _ = tokio::task::spawn_blocking(move || running.stop()).await;
+    let stop = move || {
+        running.stop();
+        // After the last flow, so that its line is written.
+        drop(surroundings);
+    };
+    let _ = tokio::task::spawn_blocking(stop).await;
     if is_failure {
         ExitCode::FAILURE
     } else {
@@ -90,7 +101,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 }
 
 impl Args {
-    fn config(&self) -> Config {
+    fn config(&self, surroundings: &Surroundings) -> Config {
         let absolute = self
             .folder
             .canonicalize()
@@ -105,7 +116,7 @@ impl Args {
             tree: self.folder.clone(),
             listen: self.common.bindings(),
             state: self.state.clone().unwrap_or_else(default_state),
-            capacity: self.common.capacity,
+            capacity: surroundings.capacity,
             policy: self.policy,
             offload: match self.offload {
                 OffloadArg::Auto => Offload::Auto,
@@ -124,7 +135,8 @@ impl Args {
             },
             scan_every: Duration::from_secs(self.scan_every),
             cores: self.common.cores(),
-            limits: ServeLimits::default(),
+            limits: surroundings.limits,
+            settings: surroundings.settings(),
         }
     }
 }

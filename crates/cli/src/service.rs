@@ -1,6 +1,9 @@
-//! What `serve` and `mirror` share: logs, folders, signals, addresses for people.
+//! What `serve` and `mirror` share: limits, logs, folders, signals, addresses for people.
 //!
 //! It must never decide anything about serving itself.
+
+mod access;
+mod limits;
 
 use std::{
     env,
@@ -11,10 +14,17 @@ use std::{
 };
 
 use overspill_core::units::Rate;
-use overspill_net::Binding;
+use overspill_net::{Binding, ServeLimits};
+use overspill_node::NodeSettings;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+
+use self::{
+    access::{Access, AccessArgs},
+    limits::LimitArgs,
+};
+use crate::serve::with_cause;
 
 /// Options of both services.
 #[derive(Clone, Debug, clap::Args)]
@@ -28,13 +38,38 @@ pub(crate) struct Common {
     ///
     /// Work is shared in proportion. Without it a gigabit is assumed until more is seen.
     #[arg(long, value_name = "RATE")]
-    pub(crate) capacity: Option<Rate>,
+    capacity: Option<Rate>,
     /// Serving threads [default: one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
     /// End when the starting process ends
     #[arg(long, hide = true)]
     pub(crate) die_with_parent: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    access: AccessArgs,
+}
+
+/// What surrounds the serving of both roles. Everything the node has to be given of it beyond its
+/// `Config` is here, and taken from here alone.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// Egress capacity, if it is known.
+    pub(crate) capacity: Option<Rate>,
+    /// Limits towards clients.
+    pub(crate) limits: ServeLimits,
+    /// The access log. To be dropped once nobody serves any more.
+    pub(crate) access: Access,
+}
+
+impl Surroundings {
+    /// What is set for the answers.
+    pub(crate) fn settings(&self) -> NodeSettings {
+        NodeSettings {
+            access_log: self.access.log(),
+        }
+    }
 }
 
 /// The port when none is given.
@@ -54,6 +89,17 @@ impl Common {
     pub(crate) fn cores(&self) -> usize {
         let available = || thread::available_parallelism().map_or(1, usize::from);
         self.threads.map_or_else(available, usize::from)
+    }
+
+    /// Checks the limits and opens the access log; otherwise the complaint.
+    pub(crate) fn surroundings(&self) -> Result<Surroundings, String> {
+        let limits = self.limits.limits().map_err(|error| error.to_string())?;
+        let access = self.access.open().map_err(|error| with_cause(&error))?;
+        Ok(Surroundings {
+            capacity: self.limits.within_egress(self.capacity),
+            limits,
+            access,
+        })
     }
 
     /// Starts logging, and ties this process to its parent if asked to.
@@ -83,8 +129,8 @@ fn parse_listen(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "expected ADDR:PORT, such as 127.0.0.1:8080, [::]:8080 or 8080".to_owned())
 }
 
-/// Waits until the process is asked to end, or has to.
-pub(crate) async fn until_asked_to_end(failed: &CancellationToken) {
+/// Waits until the process is asked to end, or has to; meanwhile reopens the access log when asked.
+pub(crate) async fn until_asked_to_end(failed: &CancellationToken, access: &mut Access) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
@@ -92,11 +138,12 @@ pub(crate) async fn until_asked_to_end(failed: &CancellationToken) {
         // Without signal handlers the default action ends the process; nothing to wait for.
         return failed.cancelled().await;
     };
-    // All three only wait.
+    // All of them only wait, and what waits for the log never returns.
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         () = failed.cancelled() => {}
+        () = access.reopen_when_asked() => {}
     }
 }
 

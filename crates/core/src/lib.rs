@@ -18,6 +18,7 @@
 pub mod catalog;
 pub mod dispatch;
 pub mod fleet;
+pub mod limit;
 pub mod load;
 pub mod path;
 pub mod policy;

@@ -122,6 +122,10 @@ impl MirrorRole {
 }
 
 impl Role for MirrorRole {
+    fn name(&self) -> &str {
+        &self.identity.name
+    }
+
     fn catalog(&self) -> Arc<Catalog> {
         self.replica.catalog()
     }

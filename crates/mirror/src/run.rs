@@ -21,7 +21,9 @@ use overspill_net::{
     BindError, Binding, FlowTable, ServeLimits, Serving, bind,
     client::{HttpClient, Patience},
 };
-use overspill_node::{Meter, NodeIdentity, NodeService, Role, common_routes, raise_open_files};
+use overspill_node::{
+    Meter, NodeIdentity, NodeService, NodeSettings, Role, common_routes, raise_open_files,
+};
 use overspill_store::{
     index::{Index, IndexError},
     objects::{ObjectError, ObjectStore},
@@ -67,6 +69,8 @@ pub struct Config {
     pub cores: usize,
     /// Caps and patience towards clients.
     pub limits: ServeLimits,
+    /// What is set for its answers.
+    pub settings: NodeSettings,
 }
 
 /// Why a mirror could not start. All the operator's to mend.
@@ -152,9 +156,10 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let shutdown = CancellationToken::new();
     let (service_role, service_flows) = (Arc::clone(&role), Arc::clone(&flows));
     let router = common_routes(Arc::clone(&role));
+    let settings = config.settings.clone();
     let serving = bound.serve(limits, &flows, &shutdown, move |core| {
         let (role, flows) = (Arc::clone(&service_role), Arc::clone(&service_flows));
-        NodeService::new(role, router.clone(), flows, core)
+        NodeService::new(role, router.clone(), flows, &settings, core)
     });
     let serving = serving.map_err(StartError::Thread)?;
     let tie = make_tie(&role, config.token, applicant, link_sender);

@@ -13,6 +13,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
+    admission::ConnectionPermit,
     connection::{Connection, Ended},
     handover::{Connection as HandedOver, Protocol},
     listener::Core,
@@ -28,28 +29,35 @@ const ALPN_HTTP2: &[u8] = b"h2";
 /// buffer is encrypted whole and written in one call.
 const MAX_ENCRYPTED_BYTES: usize = 512 << 10;
 
+/// A connection that was just accepted.
+pub(crate) struct Accepted {
+    pub(crate) stream: TcpStream,
+    pub(crate) address: SocketAddr,
+    pub(crate) permit: Option<Rc<ConnectionPermit>>,
+}
+
 /// A plain connection, ready to be served.
-pub(crate) fn plain<S: Service>(
-    stream: TcpStream,
-    address: SocketAddr,
-    core: Rc<Core<S>>,
-) -> Connection<S, Direct> {
+pub(crate) fn plain<S: Service>(accepted: Accepted, core: Rc<Core<S>>) -> Connection<S, Direct> {
     let client = Client {
-        address,
+        address: accepted.address,
         security: Security::Plain,
     };
-    let registered = core.sweeper.register(stream);
+    let registered = core.sweeper.register(accepted.stream);
     let stream = SharedStream(Rc::clone(&registered.activity));
-    Connection::new(core, Direct(stream), client, registered)
+    Connection::new(core, Direct(stream), client, registered, accepted.permit)
 }
 
 /// Shakes hands, and serves until the end.
 pub(crate) async fn serve_tls<S: Service>(
-    stream: TcpStream,
-    address: SocketAddr,
+    accepted: Accepted,
     config: Arc<ServerConfig>,
     core: Rc<Core<S>>,
 ) {
+    let Accepted {
+        stream,
+        address,
+        permit,
+    } = accepted;
     let client = Client {
         address,
         security: Security::Tls,
@@ -69,11 +77,12 @@ pub(crate) async fn serve_tls<S: Service>(
             first_bytes: Vec::new(),
             client,
             registered,
+            permit,
         };
         Box::pin(connection.serve(core)).await;
     } else {
         let transport = Secure::new(stream, Rc::clone(&core.tls_pool));
-        serve_http1(Connection::new(core, transport, client, registered)).await;
+        serve_http1(Connection::new(core, transport, client, registered, permit)).await;
     }
 }
 

@@ -7,11 +7,13 @@
 use std::{mem, rc::Rc, time::Instant};
 
 use overspill_http1::{
-    request::{BodyLength, KeepAlive, ParseError, Parsed, Request, Version, parse},
+    request::{BodyLength, KeepAlive, Method, ParseError, Parsed, Request, Version, parse},
     response::{HeadWriter, error_body},
+    status::Status,
 };
 
 use crate::{
+    admission::{ConnectionPermit, RetryAfter},
     flows::Flow,
     handover::{self, Protocol},
     listener::Core,
@@ -44,6 +46,7 @@ pub(crate) struct Connection<S, T> {
     transport: T,
     client: Client,
     registered: Registered,
+    permit: Option<Rc<ConnectionPermit>>,
     /// Bytes read and not answered yet.
     input: Vec<u8>,
 }
@@ -63,12 +66,14 @@ impl<S: Service, T: Transport> Connection<S, T> {
         transport: T,
         client: Client,
         registered: Registered,
+        permit: Option<Rc<ConnectionPermit>>,
     ) -> Self {
         Self {
             core,
             transport,
             client,
             registered,
+            permit,
             input: Vec::new(),
         }
     }
@@ -104,6 +109,7 @@ impl<S: Service, T: Transport> Connection<S, T> {
             first_bytes: self.input,
             client: self.client,
             registered: self.registered,
+            permit: self.permit,
         };
         connection.serve(self.core).await;
     }
@@ -219,6 +225,15 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
             }
         };
         self.connection.registered.activity.enter(Phase::Sending);
+        if let Some(permit) = &self.connection.permit
+            && let Err(retry_after) = permit.request(Instant::now())
+        {
+            self.refuse_for_now(&input[..head_bytes], &request, retry_after);
+            return Ok((
+                end_of(&request, head_bytes, input.len()),
+                next_after(request.keep_alive),
+            ));
+        }
         let observed = core.service.observes().then(Instant::now);
         let mut output = self.take_output();
         let head_at = output.len();
@@ -249,8 +264,12 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
         self.sent_bytes = 0;
         match reply.body {
             Body::Empty => {}
-            Body::Written(bytes) => self.count_joined(bytes),
+            Body::Written(bytes) => {
+                self.sending().wait_for_turn(bytes).await;
+                self.count_joined(bytes);
+            }
             Body::Bytes(bytes) if bytes.len() <= MAX_JOINED_BYTES => {
+                self.sending().wait_for_turn(bytes.len() as u64).await;
                 self.output.extend_from_slice(&bytes);
                 self.count_joined(bytes.len() as u64);
             }
@@ -262,10 +281,7 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
                 flow.finish();
             }
         }
-        Ok(match reply.keep_alive {
-            KeepAlive::Yes => Next::More,
-            KeepAlive::No => Next::Linger,
-        })
+        Ok(next_after(reply.keep_alive))
     }
 
     fn count_joined(&mut self, bytes: u64) {
@@ -333,8 +349,8 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
         sent
     }
 
+    /// Refuses a head that was not understood.
     fn refuse(&mut self, head: &[u8], error: &ParseError) {
-        let began = Instant::now();
         let mut output = self.take_output();
         let body = error_body(error.status(), &error.to_string());
         let mut writer = HeadWriter::start(&mut output, Version::Http11, error.status());
@@ -346,10 +362,33 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
         writer.finish();
         output.extend_from_slice(body.as_bytes());
         self.output = output;
+        self.observe_refusal(head, error.status());
+    }
+
+    /// Refuses a request of a client that asks too often.
+    fn refuse_for_now(&mut self, head: &[u8], request: &Request<'_>, retry_after: RetryAfter) {
+        let status = Status::TooManyRequests;
+        let mut output = self.take_output();
+        let body = error_body(status, &retry_after.to_string());
+        let mut writer = HeadWriter::start(&mut output, request.version, status);
+        writer
+            .date(&self.connection.core.clock.now().date)
+            .field("Content-Type", b"text/plain; charset=utf-8")
+            .field_u64("Retry-After", retry_after.seconds())
+            .field_u64("Content-Length", body.len() as u64)
+            .connection(request.keep_alive);
+        writer.finish();
+        if request.method != Method::Head {
+            output.extend_from_slice(body.as_bytes());
+        }
+        self.output = output;
+        self.observe_refusal(head, status);
+    }
+
+    fn observe_refusal(&self, head: &[u8], status: Status) {
         let core = &self.connection.core;
         if core.service.observes() {
-            let client = &self.connection.client;
-            let refusal = observe::refusal(client, head, error.status(), began.elapsed());
+            let refusal = observe::refusal(&self.connection.client, head, status);
             core.service.observe(&refusal);
         }
     }
@@ -365,10 +404,12 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
     }
 
     fn sending(&mut self) -> Sending<'_, T> {
-        Sending {
-            transport: &mut self.connection.transport,
-            activity: &self.connection.registered.activity,
-        }
+        let connection = &mut *self.connection;
+        Sending::new(
+            &mut connection.transport,
+            &connection.registered.activity,
+            connection.permit.as_deref(),
+        )
     }
 
     fn take_output(&mut self) -> Vec<u8> {
@@ -376,6 +417,13 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
             return self.connection.core.pool.take();
         }
         mem::take(&mut self.output)
+    }
+}
+
+fn next_after(keep_alive: KeepAlive) -> Next {
+    match keep_alive {
+        KeepAlive::Yes => Next::More,
+        KeepAlive::No => Next::Linger,
     }
 }
 

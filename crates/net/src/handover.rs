@@ -10,7 +10,7 @@ mod rewound;
 use std::{convert::Infallible, io, rc::Rc};
 
 use bytes::Bytes;
-use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -23,6 +23,7 @@ use self::{
     rewound::Rewound,
 };
 use crate::{
+    admission::{ConnectionPermit, RetryAfter},
     listener::Core,
     service::{Client, Service},
     sweeper::Registered,
@@ -65,6 +66,7 @@ pub(crate) struct Connection<T> {
     pub(crate) first_bytes: Vec<u8>,
     pub(crate) client: Client,
     pub(crate) registered: Registered,
+    pub(crate) permit: Option<Rc<ConnectionPermit>>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
@@ -72,7 +74,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     pub(crate) async fn serve<S: Service>(self, core: Rc<Core<S>>) {
         let io = TokioIo::new(Rewound::new(self.first_bytes, self.stream));
         let (client, head_limits, idle) = (self.client, core.limits.head, core.limits.idle);
-        let in_flight = InFlight::new(Rc::clone(&self.registered.activity));
+        let in_flight = InFlight::new(Rc::clone(&self.registered.activity), self.permit);
         let service = service_fn(move |request| {
             answer(request, client, Rc::clone(&core), Rc::clone(&in_flight))
         });
@@ -110,9 +112,24 @@ async fn answer<S: Service>(
     in_flight: Rc<InFlight>,
 ) -> Result<http::Response<Watched<S>>, Infallible> {
     let mut watch = in_flight.begin(&request, client, Rc::clone(&core));
-    let response = core.service.route(request, client).await;
+    let response = match in_flight.permit_request() {
+        Ok(()) => core.service.route(request, client).await,
+        Err(retry_after) => too_many_requests(retry_after),
+    };
     watch.answering(&response);
     Ok(response.map(|body| Watched::new(body, watch)))
+}
+
+fn too_many_requests(retry_after: RetryAfter) -> http::Response<HandedOver> {
+    let text = Bytes::from(format!("429 Too Many Requests\n{retry_after}\n"));
+    let body = Full::new(text).map_err(|never| match never {});
+    let mut response = http::Response::new(body.boxed_unsync());
+    *response.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
+    let seconds = http::HeaderValue::from(retry_after.seconds());
+    response
+        .headers_mut()
+        .insert(http::header::RETRY_AFTER, seconds);
+    response
 }
 
 /// Runs hyper's tasks on the core that has the connection.

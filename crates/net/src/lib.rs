@@ -6,6 +6,7 @@
 //! [`Service`] it is given.
 
 mod accept;
+mod admission;
 pub mod client;
 mod clock;
 mod connection;
@@ -24,6 +25,9 @@ mod transmit;
 mod transport;
 
 pub use self::{
+    admission::{
+        CLIENTS_MAX, ClientLimits, ConnectionPermit, Gate, GateTotals, Pace, Refusal, RetryAfter,
+    },
     clock::{Clock, Now},
     flows::{Flow, FlowTable, FlowTotals, Shard},
     handover::HandedOver,

@@ -16,13 +16,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use overspill_core::units::Rate;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::{net::TcpListener, runtime, task::spawn_local, time::interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    accept,
+    accept::{self, Accepted},
+    admission::{ClientLimits, ConnectionPermit, Gate, Refusal},
     clock::Clock,
     disk,
     flows::{FlowTable, Shard},
@@ -45,8 +47,10 @@ pub struct ServeLimits {
     pub reading: Duration,
     /// Silence allowed while a response is sent: no byte accepted by the client for so long.
     pub sending: Duration,
-    /// Bytes per second below which a client that reads a body is cut, measured over half a minute.
-    pub body_bytes_per_s: u64,
+    /// Below this rate a client that reads a body is cut, measured over half a minute.
+    pub least_body_rate: Rate,
+    /// What one client may take.
+    pub clients: ClientLimits,
     /// How long running responses may take after a shutdown was asked for.
     pub drain: Duration,
 }
@@ -108,6 +112,8 @@ pub(crate) struct Core<S> {
     /// Larger buffers, for bytes that are encrypted.
     pub(crate) tls_pool: Rc<BufferPool>,
     pub(crate) sweeper: Rc<Sweeper>,
+    /// `None` if clients are not limited.
+    gate: Option<Arc<Gate>>,
     open: Arc<AtomicUsize>,
 }
 
@@ -123,10 +129,15 @@ const BACKLOG: i32 = 4096;
 const TLS_BUFFER_BYTES: usize = 256 << 10;
 /// How often silent connections are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// The least rate of a body when nothing is configured: a modem of 1985 is four times as fast.
+const LEAST_BODY_BYTES_PER_S: f64 = 512.0;
 /// Pause after accept failed for want of file descriptors or memory.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// The answer to a connection beyond the cap.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n\
+    Content-Length: 0\r\nConnection: close\r\n\r\n";
+/// The answer to a client that has too many connections already.
+const TOO_MANY_OF_ONE: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\n\
     Content-Length: 0\r\nConnection: close\r\n\r\n";
 
 impl Default for ServeLimits {
@@ -137,7 +148,8 @@ impl Default for ServeLimits {
             idle: Duration::from_secs(60),
             reading: Duration::from_secs(15),
             sending: Duration::from_secs(60),
-            body_bytes_per_s: 512,
+            least_body_rate: Rate::from_bytes_per_s(LEAST_BODY_BYTES_PER_S),
+            clients: ClientLimits::default(),
             drain: Duration::from_secs(30),
         }
     }
@@ -241,9 +253,11 @@ impl Bound {
         make_service: impl Fn(usize) -> S + Clone + Send + 'static,
     ) -> io::Result<Serving> {
         let open = Arc::new(AtomicUsize::new(0));
+        let gate = Gate::new(&limits.clients, Instant::now());
         let start = |(at, listening): (usize, Vec<Listening>)| {
             let (shard, shutdown) = (flows.shard(at), shutdown.clone());
             let (make_service, open) = (make_service.clone(), Arc::clone(&open));
+            let gate = gate.clone();
             thread::Builder::new()
                 .name(format!("serve-{at}"))
                 .spawn(move || {
@@ -255,6 +269,7 @@ impl Bound {
                         pool: BufferPool::new(limits.head.head_bytes),
                         tls_pool: Rc::new(BufferPool::new(TLS_BUFFER_BYTES)),
                         sweeper: Rc::new(Sweeper::new()),
+                        gate,
                         open,
                     };
                     if let Err(error) = run_core(listening, core, &shutdown) {
@@ -325,14 +340,23 @@ async fn accept_forever<S: Service>(
                     continue;
                 };
                 let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+                let Ok(permit) = core.permit(address) else {
+                    let _ = stream.try_write(TOO_MANY_OF_ONE);
+                    continue;
+                };
+                let accepted = Accepted {
+                    stream,
+                    address,
+                    permit,
+                };
                 let core = Rc::clone(&core);
                 match tls.as_ref().map(|tls| tls.current()) {
                     None => {
-                        let connection = accept::plain(stream, address, core);
+                        let connection = accept::plain(accepted, core);
                         spawn_local(holding(place, accept::serve_http1(connection)));
                     }
                     Some(config) => {
-                        let served = accept::serve_tls(stream, address, config, core);
+                        let served = accept::serve_tls(accepted, config, core);
                         spawn_local(holding(place, served));
                     }
                 }
@@ -342,6 +366,17 @@ async fn accept_forever<S: Service>(
                 tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
+    }
+}
+
+impl<S> Core<S> {
+    /// Lets a client in, if it may have one more connection.
+    fn permit(&self, client: SocketAddr) -> Result<Option<Rc<ConnectionPermit>>, Refusal> {
+        let permit = self
+            .gate
+            .as_ref()
+            .map(|gate| gate.connect(client.ip(), Instant::now()));
+        Ok(permit.transpose()?.map(Rc::new))
     }
 }
 
@@ -372,12 +407,14 @@ async fn sweep<S: Service>(core: Rc<Core<S>>) {
         idle: core.limits.idle,
         reading: core.limits.reading,
         sending: core.limits.sending,
-        body_bytes_per_s: core.limits.body_bytes_per_s,
+        body_bytes_per_s: core.limits.least_body_rate.bytes_per_s() as u64,
     };
     let mut ticks = interval(SWEEP_EVERY);
     loop {
         ticks.tick().await;
-        core.sweeper.sweep(Instant::now(), &patience);
+        let now = Instant::now();
+        core.sweeper.sweep(now, &patience);
+        core.service.every_second(now);
     }
 }
 

@@ -68,19 +68,46 @@ pub enum AskedVersion {
     Http2,
 }
 
-/// How an answer ended.
+/// How a response ended. The word in the log says by whom it was cut.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// Every byte was accepted by the kernel.
     Complete,
-    /// The client went away.
+    /// `cut-by-client`: the client closed or reset the connection.
     CutByClient,
-    /// We could not go on: the file changed or could not be read, or the node is ending.
-    CutByServer,
-    /// The client took nothing for too long.
-    CutForSilence,
-    /// The client was slower than the least rate.
-    CutForSlowness,
+    /// `cut-file-changed`: the file changed while it was sent, so we cut rather than mix versions.
+    CutFileChanged,
+    /// `cut-file-unreadable`: our disk, or whoever made the body, failed.
+    CutFileUnreadable,
+    /// `cut-idle`: the client accepted no byte for too long.
+    CutIdle,
+    /// `cut-too-slow`: the client stayed below the least rate.
+    CutTooSlow,
+}
+
+impl Outcome {
+    /// The word in the log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::CutByClient => "cut-by-client",
+            Self::CutFileChanged => "cut-file-changed",
+            Self::CutFileUnreadable => "cut-file-unreadable",
+            Self::CutIdle => "cut-idle",
+            Self::CutTooSlow => "cut-too-slow",
+        }
+    }
+}
+
+impl AskedVersion {
+    /// As in `HTTP/1.1`.
+    pub fn number(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2.0",
+        }
+    }
 }
 
 impl<'a> Asked<'a> {
@@ -132,21 +159,17 @@ impl TransmitError {
     /// Whose doing the end was.
     pub(crate) fn outcome(&self, ended: Option<Overdue>) -> Outcome {
         match (self, ended) {
-            (Self::Client(_), Some(Overdue::Silent)) => Outcome::CutForSilence,
-            (Self::Client(_), Some(Overdue::Slow)) => Outcome::CutForSlowness,
+            (Self::Client(_), Some(Overdue::Silent)) => Outcome::CutIdle,
+            (Self::Client(_), Some(Overdue::Slow)) => Outcome::CutTooSlow,
             (Self::Client(_), None) => Outcome::CutByClient,
-            _ => Outcome::CutByServer,
+            (Self::Changed, _) => Outcome::CutFileChanged,
+            _ => Outcome::CutFileUnreadable,
         }
     }
 }
 
 /// The exchange of a head that was refused.
-pub(crate) fn refusal<'a>(
-    client: &'a Client,
-    head: &'a [u8],
-    status: Status,
-    lasted: Duration,
-) -> Exchange<'a> {
+pub(crate) fn refusal<'a>(client: &'a Client, head: &'a [u8], status: Status) -> Exchange<'a> {
     Exchange {
         client,
         request: Asked::of_head(head),
@@ -154,8 +177,8 @@ pub(crate) fn refusal<'a>(
         planned_bytes: 0,
         sent_bytes: 0,
         outcome: Outcome::Complete,
-        decision: &Decision::Serve,
-        lasted,
+        decision: &Decision::Reject,
+        lasted: Duration::ZERO,
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -43,6 +43,11 @@ pub trait Service: 'static {
         request: http::Request<Incoming>,
         client: Client,
     ) -> impl Future<Output = http::Response<HandedOver>>;
+
+    /// Is called about once a second on each core, for what has to be done from time to time.
+    fn every_second(&self, now: Instant) {
+        let _ = now;
+    }
 
     /// Whether exchanges are to be observed; asked once a request.
     fn observes(&self) -> bool {
@@ -103,6 +108,8 @@ pub enum Decision {
     Redirect(Arc<str>),
     /// Back to whoever sent the client here.
     SendBack,
+    /// Nobody, for now.
+    Reject,
 }
 
 /// What follows a head.

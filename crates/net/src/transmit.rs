@@ -5,13 +5,14 @@
 //! changed underneath is cut, never completed. It must never send more than [`TURN_BYTES`] for one
 //! client without letting the others have a turn.
 
-use std::io;
+use std::{io, time::Instant};
 
 use bytes::Bytes;
 use overspill_http1::range::ByteRange;
 use thiserror::Error;
 
 use crate::{
+    admission::{ConnectionPermit, Pace},
     disk,
     flows::Flow,
     service::{ByteStream, FileBody, Framing, Part, Parts, StreamItem},
@@ -52,11 +53,72 @@ const COPY_BYTES: u64 = 128 << 10;
 
 /// One response on its way.
 pub(crate) struct Sending<'a, T> {
-    pub(crate) transport: &'a mut T,
-    pub(crate) activity: &'a Activity,
+    transport: &'a mut T,
+    activity: &'a Activity,
+    /// `None` if nobody keeps a rate.
+    permit: Option<&'a ConnectionPermit>,
+    /// Bytes that may go before the permit is asked again.
+    allowed_bytes: u64,
 }
 
-impl<T: Transport> Sending<'_, T> {
+impl<'a, T: Transport> Sending<'a, T> {
+    pub(crate) fn new(
+        transport: &'a mut T,
+        activity: &'a Activity,
+        permit: Option<&'a ConnectionPermit>,
+    ) -> Self {
+        Self {
+            transport,
+            activity,
+            permit,
+            allowed_bytes: 0,
+        }
+    }
+
+    /// How many of `wanted_bytes` of a body may go now; waits until some may.
+    async fn allowance(&mut self, wanted_bytes: u64) -> u64 {
+        let Some(permit) = self.permit else {
+            return wanted_bytes;
+        };
+        while self.allowed_bytes == 0 && wanted_bytes > 0 {
+            match permit.pace(Instant::now(), wanted_bytes) {
+                Pace::Go(bytes) => self.allowed_bytes = bytes,
+                Pace::Wait(wait) => tokio::time::sleep(wait).await,
+            }
+        }
+        self.allowed_bytes.min(wanted_bytes)
+    }
+
+    fn spend(&mut self, bytes: u64) {
+        self.allowed_bytes = self.allowed_bytes.saturating_sub(bytes);
+    }
+
+    /// Waits until a small body of `bytes` may go, whole.
+    pub(crate) async fn wait_for_turn(&mut self, bytes: u64) {
+        if self.permit.is_none() {
+            return;
+        }
+        let mut left_bytes = bytes;
+        while left_bytes > 0 {
+            let allowed_bytes = self.allowance(left_bytes).await;
+            self.spend(allowed_bytes);
+            left_bytes -= allowed_bytes;
+        }
+    }
+
+    /// Sends bytes of a body, at the rate that is kept.
+    async fn body_bytes(&mut self, mut bytes: &[u8], more: More) -> Result<(), TransmitError> {
+        while !bytes.is_empty() {
+            let allowed = self.allowance(bytes.len() as u64).await as usize;
+            let (now, rest) = bytes.split_at(allowed.min(bytes.len()));
+            let more = if rest.is_empty() { more } else { More::Nothing };
+            self.bytes(now, more).await?;
+            self.spend(now.len() as u64);
+            bytes = rest;
+        }
+        Ok(())
+    }
+
     /// Sends all of `bytes`.
     pub(crate) async fn bytes(
         &mut self,
@@ -74,6 +136,7 @@ impl<T: Transport> Sending<'_, T> {
 
     /// Sends `head` and `body` together, in one call where the transport takes both.
     pub(crate) async fn both(&mut self, head: &[u8], body: &[u8]) -> Result<(), TransmitError> {
+        self.wait_for_turn(body.len() as u64).await;
         let sent = self.transport.send_both(head, body).await;
         let sent = sent.map_err(TransmitError::Client)?;
         self.activity.moved(sent as u64);
@@ -125,7 +188,7 @@ impl<T: Transport> Sending<'_, T> {
             };
             match part {
                 Part::Bytes(bytes) => {
-                    self.bytes(&bytes, more).await?;
+                    self.body_bytes(&bytes, more).await?;
                     flow.sent(bytes.len() as u64);
                 }
                 Part::File { file, range } => self.file(&file, range, flow, more).await?,
@@ -160,11 +223,11 @@ impl<T: Transport> Sending<'_, T> {
 
     async fn stream_part(&mut self, bytes: Bytes, framing: Framing) -> Result<(), TransmitError> {
         if framing == Framing::UntilClose || bytes.is_empty() {
-            return self.bytes(&bytes, More::Nothing).await;
+            return self.body_bytes(&bytes, More::Nothing).await;
         }
         let size = format!("{:x}\r\n", bytes.len());
         self.bytes(size.as_bytes(), More::Follows).await?;
-        self.bytes(&bytes, More::Follows).await?;
+        self.body_bytes(&bytes, More::Follows).await?;
         self.bytes(b"\r\n", More::Nothing).await
     }
 
@@ -182,11 +245,14 @@ impl<T: Transport> Sending<'_, T> {
             if T::BY_REFERENCE && range.start >= in_memory_until {
                 in_memory_until = disk::bring_in(file, range).await;
             }
-            let sent = self.transport.send_file(file, range).await;
+            let now_bytes = self.allowance(range.len()).await;
+            let now = ByteRange::new(range.start, range.start + now_bytes).unwrap_or(range);
+            let sent = self.transport.send_file(file, now).await;
             let sent = sent.map_err(TransmitError::Client)? as u64;
             if sent == 0 {
                 return Err(TransmitError::Changed);
             }
+            self.spend(sent);
             flow.sent(sent);
             self.activity.moved(sent);
             if range.start + sent >= turn_ends {
@@ -224,7 +290,7 @@ impl<T: Transport> Sending<'_, T> {
             } else {
                 More::Nothing
             };
-            self.bytes(&buffer, more).await?;
+            self.body_bytes(&buffer, more).await?;
             flow.sent(wanted as u64);
             tokio::task::yield_now().await;
         }

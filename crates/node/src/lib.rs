@@ -4,6 +4,7 @@
 //! between a server and a mirror stands behind [`Role`]. This crate must never know which of the two
 //! it is running in.
 
+mod access_log;
 mod cache;
 mod file;
 mod identity;
@@ -16,8 +17,13 @@ mod reply;
 mod role;
 mod routes;
 mod service;
+mod settings;
 
 pub use self::{
+    access_log::{
+        AccessLog, AccessLogError, AccessLogFormat, AccessLogTarget, CoreLog, LogTotals,
+        LoggedDecision, Record,
+    },
     file::{FileVersion, FoundFile},
     identity::{Meter, NodeIdentity},
     process::{raise_open_files, resident_bytes},
@@ -25,4 +31,5 @@ pub use self::{
     role::{Ask, Found, Role, Route},
     routes::common_routes,
     service::NodeService,
+    settings::NodeSettings,
 };

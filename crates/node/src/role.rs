@@ -18,6 +18,9 @@ use crate::file::FoundFile;
 
 /// What a node is: where its bytes come from and who else may serve them.
 pub trait Role: Send + Sync + 'static {
+    /// The node's name, for logs.
+    fn name(&self) -> &str;
+
     /// The catalog as it is now.
     fn catalog(&self) -> Arc<Catalog>;
 

@@ -4,7 +4,12 @@
 //! look-up and one write; everything else takes the long way through the same functions. It must
 //! never answer from the catalog alone for bytes: a file is opened and recognised first.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use axum::Router;
 use bytes::Bytes;
@@ -19,10 +24,13 @@ use overspill_http1::{
     response::{Plan, Representation, plan},
     status::Status,
 };
-use overspill_net::{Answer, Body, Client, FileBody, FlowTable, HandedOver, Now, Service};
+use overspill_net::{
+    Answer, Body, Client, Exchange, FileBody, FlowTable, HandedOver, Now, Service,
+};
 use overspill_wire::paths::{AVOID, PREFIX, TICKET};
 
 use crate::{
+    access_log::CoreLog,
     cache::{MAX_BODY_BYTES, Ready, ReadyCache, Source},
     file::FoundFile,
     listing, over_hyper,
@@ -30,6 +38,7 @@ use crate::{
     reply::{Context, reply},
     role::{Ask, Found, Role, Route},
     routes,
+    settings::NodeSettings,
 };
 
 /// Answers the requests of one core.
@@ -39,12 +48,21 @@ pub struct NodeService<R> {
     flows: Arc<FlowTable>,
     core: usize,
     cache: RefCell<ReadyCache>,
+    log: Option<RefCell<CoreLog>>,
 }
 
 impl<R: Role> NodeService<R> {
     /// A service for the core numbered `core`; `router` answers everything under `/-/`.
-    pub fn new(role: Arc<R>, router: Router, flows: Arc<FlowTable>, core: usize) -> Self {
+    pub fn new(
+        role: Arc<R>,
+        router: Router,
+        flows: Arc<FlowTable>,
+        settings: &NodeSettings,
+        core: usize,
+    ) -> Self {
+        let log = settings.access_log.as_ref();
         Self {
+            log: log.map(|log| RefCell::new(log.core_log(role.name()))),
             role,
             router,
             flows,
@@ -307,6 +325,22 @@ impl<R: Role> Service for NodeService<R> {
             return Answer::HandOver;
         }
         self.answer_tree(request, client, &now, out).await
+    }
+
+    fn every_second(&self, now: Instant) {
+        if let Some(log) = &self.log {
+            log.borrow_mut().flush_if_due(now);
+        }
+    }
+
+    fn observes(&self) -> bool {
+        self.log.is_some()
+    }
+
+    fn observe(&self, exchange: &Exchange<'_>) {
+        if let Some(log) = &self.log {
+            log.borrow_mut().observe(exchange, SystemTime::now());
+        }
     }
 
     async fn route(

@@ -77,6 +77,10 @@ impl ServerRole {
 }
 
 impl Role for ServerRole {
+    fn name(&self) -> &str {
+        &self.identity.name
+    }
+
     fn catalog(&self) -> Arc<Catalog> {
         self.published.catalog()
     }

@@ -14,7 +14,9 @@ use std::{
 
 use overspill_core::{fleet::Input, policy::PolicyKind, secret::FleetToken, units::Rate};
 use overspill_net::{BindError, Binding, FlowTable, ServeLimits, Serving, bind};
-use overspill_node::{Meter, NodeIdentity, NodeService, Role, common_routes, raise_open_files};
+use overspill_node::{
+    Meter, NodeIdentity, NodeService, NodeSettings, Role, common_routes, raise_open_files,
+};
 use overspill_store::{
     index::IndexError,
     tree::{Hidden, Tree, TreeError},
@@ -56,6 +58,8 @@ pub struct Config {
     pub cores: usize,
     /// Caps and patience towards clients.
     pub limits: ServeLimits,
+    /// What is set for its answers.
+    pub settings: NodeSettings,
 }
 
 /// Why a server could not start. All the operator's to mend.
@@ -124,9 +128,10 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         common_routes(Arc::clone(&role)).merge(control_routes(make_control(&role, &token)));
     let shutdown = CancellationToken::new();
     let (service_role, service_flows) = (Arc::clone(&role), Arc::clone(&flows));
+    let settings = config.settings.clone();
     let serving = bound.serve(limits, &flows, &shutdown, move |core| {
         let (role, flows) = (Arc::clone(&service_role), Arc::clone(&service_flows));
-        NodeService::new(role, router.clone(), flows, core)
+        NodeService::new(role, router.clone(), flows, &settings, core)
     });
     let serving = serving.map_err(StartError::Thread)?;
     let ticker = start_ticker(&role, &shutdown).map_err(StartError::Thread)?;

@@ -33,7 +33,7 @@ pub(super) fn build(root: &Path) -> Result<PathBuf> {
 }
 
 /// The folder above `debug/xtask`.
-fn target_folder() -> Result<PathBuf> {
+pub(super) fn target_folder() -> Result<PathBuf> {
     let chore = env::current_exe().context("cannot tell where this program lies")?;
     let target = chore.ancestors().nth(2).map(Path::to_owned);
     target.context("this program lies in no target folder")

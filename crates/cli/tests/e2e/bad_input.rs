@@ -59,6 +59,29 @@ fn serve_folder(stage: &Stage, folder: &str) -> Command {
 }
 
 #[test]
+fn options_of_both_services_that_cannot_be_meant() {
+    let stage = Stage::new();
+    for (what, options, words) in [
+        (
+            "a part above its whole",
+            &["--rate-per-client", "2MiB/s", "--max-egress", "1MiB/s"][..],
+            &["--rate-per-client 2.0 MiB/s", "--max-egress 1.0 MiB/s"][..],
+        ),
+        (
+            "a log in no folder",
+            &["--access-log", "absent/access.log"],
+            &["absent/access.log", "--access-log", "No such file"],
+        ),
+    ] {
+        refused(what, &mut serve(&stage, "127.0.0.1:0", options), words);
+        let arguments = ["mirror", "http://127.0.0.1:9", "--listen", "127.0.0.1:0"];
+        let mut command = overspill(arguments.iter().chain(options));
+        command.env("OVERSPILL_TOKEN", TOKEN);
+        refused(what, command.arg("--store").arg(stage.path("store")), words);
+    }
+}
+
+#[test]
 fn folders_that_cannot_be_served() {
     let stage = Stage::new();
     fs::write(stage.path("file"), b"x").unwrap();

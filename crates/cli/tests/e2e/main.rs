@@ -23,6 +23,7 @@ mod real_tree;
 mod replicas;
 mod restart;
 mod shares;
+mod signals;
 mod stage;
 mod tickets;
 mod tools;

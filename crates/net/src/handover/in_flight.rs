@@ -5,18 +5,21 @@
 
 use std::{
     cell::Cell,
+    io,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header};
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Sleep, sleep};
 
 use super::HandedOver;
 use crate::{
+    admission::{ConnectionPermit, Pace, RetryAfter},
     listener::Core,
     observe::{Asked, AskedVersion, Exchange, Outcome},
     service::{Client, Decision, Service},
@@ -27,6 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct InFlight {
     activity: Rc<Activity>,
+    permit: Option<Rc<ConnectionPermit>>,
     /// Heads that have arrived and are not answered: the body may still be on its way to us.
     unanswered: Cell<usize>,
     /// Responses whose bodies are not over.
@@ -34,12 +38,21 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    pub(super) fn new(activity: Rc<Activity>) -> Rc<Self> {
+    pub(super) fn new(activity: Rc<Activity>, permit: Option<Rc<ConnectionPermit>>) -> Rc<Self> {
         Rc::new(Self {
             activity,
+            permit,
             unanswered: Cell::new(0),
             answering: Cell::new(0),
         })
+    }
+
+    /// Whether the client may ask now.
+    pub(super) fn permit_request(&self) -> Result<(), RetryAfter> {
+        match &self.permit {
+            Some(permit) => permit.request(Instant::now()),
+            None => Ok(()),
+        }
     }
 
     /// A request has arrived.
@@ -199,10 +212,12 @@ fn logged_fields<B>(request: &http::Request<B>) -> HeaderMap {
     fields
 }
 
-/// A body whose end is noticed.
+/// A body whose end is noticed, and which keeps the client's rate.
 pub(super) struct Watched<S: Service> {
     body: HandedOver,
     watch: Watch<S>,
+    /// A part that has been made and is not due yet, and until when it waits.
+    waiting: Option<(Bytes, Pin<Box<Sleep>>)>,
 }
 
 impl<S: Service> Watched<S> {
@@ -212,40 +227,100 @@ impl<S: Service> Watched<S> {
         {
             notes.outcome = Outcome::Complete;
         }
-        Self { body, watch }
+        Self {
+            body,
+            watch,
+            waiting: None,
+        }
+    }
+}
+
+impl<S: Service> Watched<S> {
+    /// As much of `bytes` as the client's rate allows now; the rest waits.
+    fn paced(&mut self, mut bytes: Bytes) -> Option<Bytes> {
+        let Some(permit) = &self.watch.in_flight.permit else {
+            return Some(bytes);
+        };
+        match permit.pace(Instant::now(), bytes.len() as u64) {
+            Pace::Go(allowed) => {
+                let now = bytes.split_to(bytes.len().min(allowed as usize));
+                if !bytes.is_empty() {
+                    self.waiting = Some((bytes, Box::pin(sleep(Duration::ZERO))));
+                }
+                Some(now)
+            }
+            Pace::Wait(wait) => {
+                self.waiting = Some((bytes, Box::pin(sleep(wait))));
+                None
+            }
+        }
+    }
+
+    /// The next bytes that are due.
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        loop {
+            if let Some((_, until)) = &mut self.waiting {
+                ready!(until.as_mut().poll(cx));
+            }
+            let bytes = match self.waiting.take() {
+                Some((bytes, _)) => bytes,
+                None => match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(bytes) => bytes,
+                        Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                    },
+                    end => return Poll::Ready(end),
+                },
+            };
+            if let Some(due) = self.paced(bytes) {
+                return Poll::Ready(Some(Ok(Frame::data(due))));
+            }
+        }
+    }
+
+    fn note(&mut self, frame: Option<&Result<Frame<Bytes>, io::Error>>) {
+        let is_end = frame.is_none() || self.is_end_stream();
+        let Some(notes) = &mut self.watch.notes else {
+            return;
+        };
+        match frame {
+            Some(Ok(frame)) => {
+                notes.sent_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+            }
+            Some(Err(_)) => notes.outcome = Outcome::CutFileUnreadable,
+            None => {}
+        }
+        if is_end && notes.outcome == Outcome::CutByClient {
+            notes.outcome = Outcome::Complete;
+        }
     }
 }
 
 impl<S: Service> Body for Watched<S> {
     type Data = Bytes;
-    type Error = std::io::Error;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        let is_end = frame.is_none() || self.body.is_end_stream();
-        if let Some(notes) = &mut self.watch.notes {
-            match &frame {
-                Some(Ok(frame)) => {
-                    notes.sent_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                }
-                Some(Err(_)) => notes.outcome = Outcome::CutByServer,
-                None => {}
-            }
-            if is_end && notes.outcome == Outcome::CutByClient {
-                notes.outcome = Outcome::Complete;
-            }
-        }
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let frame = ready!(self.poll_due(cx));
+        self.note(frame.as_ref());
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.waiting.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let Some((waiting, _)) = &self.waiting else {
+            return self.body.size_hint();
+        };
+        let waiting_bytes = waiting.len() as u64;
+        match self.body.size_hint().exact() {
+            Some(bytes) => SizeHint::with_exact(bytes + waiting_bytes),
+            None => SizeHint::default(),
+        }
     }
 }

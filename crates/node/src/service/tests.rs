@@ -51,6 +51,10 @@ const CLIENT: Client = Client {
 };
 
 impl Role for Script {
+    fn name(&self) -> &str {
+        "script"
+    }
+
     fn catalog(&self) -> Arc<Catalog> {
         Arc::new(Catalog::new(InstanceId(1)))
     }
@@ -136,7 +140,13 @@ fn scene(change: impl FnOnce(&mut Script)) -> Scene {
     };
     change(&mut script);
     let flows = Arc::new(FlowTable::new(1));
-    let service = NodeService::new(Arc::new(script), Router::new(), flows, 0);
+    let service = NodeService::new(
+        Arc::new(script),
+        Router::new(),
+        flows,
+        &NodeSettings::default(),
+        0,
+    );
     Scene {
         service,
         _folder: folder,
