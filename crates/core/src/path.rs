@@ -94,6 +94,31 @@ impl CatalogPath {
         Ok(UrlPath { path, form })
     }
 
+    /// The URL path that names the same without `.` and empty segments, or why there is none.
+    ///
+    /// For a URL that [`CatalogPath::from_url`] refuses: `/a//b/./` becomes `/a/b/`, encoded as
+    /// [`CatalogPath::to_url`] does. It begins with exactly one slash, so as the target of a
+    /// redirect it cannot name another host. A `..` segment stays refused: what it means depends on
+    /// who takes it out, the client or one of those between (RFC 3986 section 5.2.4).
+    pub fn canonical_url(url_path: &[u8]) -> Result<String, PathError> {
+        let rest = url_path.strip_prefix(b"/").ok_or(PathError::NotAbsolute)?;
+        let decoded = decode(rest)?;
+        let is_redundant = |segment: &&[u8]| matches!(*segment, b"" | b".");
+        let segments = decoded.split(|&byte| byte == b'/');
+        let names_folder = segments
+            .clone()
+            .next_back()
+            .is_none_or(|last| is_redundant(&last));
+        let names: Vec<&[u8]> = segments.filter(|name| !is_redundant(name)).collect();
+        let path = Self::parse(&names.join(&b'/'))?;
+        let ending = if names_folder && !path.is_root() {
+            "/"
+        } else {
+            ""
+        };
+        Ok(format!("{}{ending}", path.to_url()))
+    }
+
     /// The path as a URL carries it: a leading slash, every byte that is not plain encoded.
     pub fn to_url(&self) -> String {
         format!("/{}", percent_encode(&self.0, PATH_ENCODED))

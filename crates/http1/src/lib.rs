@@ -2,17 +2,19 @@
 //!
 //! The crate is the pure half of the file path. It reads request heads strictly (RFC 9112),
 //! decides by preconditions and ranges what part of a file answers them (RFC 9110) and writes
-//! response heads. It never reads a socket, a file or a clock, and it allocates nothing but in the
-//! caller's own buffers: time comes in as an argument, bytes go out into a `Vec` that the caller
-//! keeps for the life of a connection.
+//! response heads. It never reads a socket, a file or a clock: time comes in as an argument, bytes go
+//! out into a `Vec` that the caller keeps for the life of a connection. Only the rare answers
+//! allocate, several ranges and errors.
 //!
 //! What a file server gets wrong is mostly here, so each module says which rule it holds to:
 //!
 //! - [`request`]: one request head; refuses whatever two readers could understand differently.
 //! - [`conditional`]: entity tags and the order of preconditions.
 //! - [`range`]: byte ranges resolved against a length.
+//! - [`multipart`]: the body that carries several of them.
 //! - [`response`]: the plan for an answer, and the writer of its head.
-//! - [`negotiate`], [`date`], [`status`]: the smaller vocabularies.
+//! - [`negotiate`]: the form of a listing and the coding of a file that a client prefers.
+//! - [`digest`], [`date`], [`status`]: the smaller vocabularies.
 //!
 //! ```
 //! use overspill_http1::conditional::{ETag, Validators};
@@ -31,6 +33,7 @@
 //!
 //! // What to send.
 //! let file = Representation {
+//!     content_type: "text/plain",
 //!     length: 10,
 //!     validators: Validators { etag: ETag::parse(b"\"b3-00\""), last_modified: None },
 //! };
@@ -54,6 +57,8 @@
 
 pub mod conditional;
 pub mod date;
+pub mod digest;
+pub mod multipart;
 pub mod negotiate;
 pub mod range;
 pub mod request;

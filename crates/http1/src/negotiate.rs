@@ -1,9 +1,14 @@
-//! Which form of a folder listing a client prefers (`Accept`, RFC 9110 section 12.5.1).
+//! Which form of a folder listing a client prefers (`Accept`, RFC 9110 section 12.5.1), and in
+//! `coding` which coding of a file.
 //!
 //! It must never refuse: a client that accepts neither form is given HTML, for a readable page
 //! helps more than a 406.
 
+mod coding;
+
 use crate::list;
+
+pub use self::coding::{Coding, Preferred};
 
 /// The form a folder listing is sent in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -102,7 +107,7 @@ fn media_range(element: &[u8]) -> Option<(MediaRange<'_>, u16)> {
 }
 
 /// Reads a qvalue: 0 to 1 with at most three decimals (RFC 9110 section 12.4.2).
-fn thousandths(qvalue: &[u8]) -> Option<u16> {
+pub(crate) fn thousandths(qvalue: &[u8]) -> Option<u16> {
     let (whole, decimals) = match qvalue {
         [whole] => (whole, &[][..]),
         [whole, b'.', decimals @ ..] if decimals.len() <= 3 => (whole, decimals),

@@ -2,12 +2,13 @@
 //!
 //! Whatever cannot be understood is ignored, never guessed at: the answer is then the whole
 //! representation, which is always correct. It must never amplify: no answer is larger than the
-//! representation, whatever the client lists.
-//!
-//! `multipart/byteranges` comes later. Until then several ranges that leave a gap are answered
-//! with the whole representation, which section 14.2 permits.
+//! representation, whatever the client lists. What becomes of several ranges is in [`set`].
+
+mod set;
 
 use crate::list;
+
+pub use self::set::RangeSet;
 
 /// A range of byte positions, `start` included and `end` excluded; never empty.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -36,12 +37,14 @@ impl ByteRange {
 }
 
 /// What a `Range` field asks for once the length is known.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Ranges {
     /// The field is malformed, in another unit, or refused as abusive: serve 200.
     Whole,
     /// One run of bytes: serve 206.
     Single(ByteRange),
+    /// Several runs of bytes: serve 206 as [`crate::multipart`].
+    Several(RangeSet),
     /// Well-formed, but no byte of it exists: serve 416.
     Unsatisfiable,
 }
@@ -53,12 +56,17 @@ pub const MAX_RANGES: usize = 64;
 ///
 /// - A suffix longer than the representation selects all of it, as [`Ranges::Single`].
 /// - A last position at or past the end is clamped; numbers past `u64::MAX` saturate.
-/// - Several ranges are sorted, and joined where they overlap or touch. One run left is
-///   [`Ranges::Single`]; more are [`Ranges::Whole`], and so are more than [`MAX_RANGES`].
+/// - Several ranges are joined where that is no longer than keeping them apart; one run left is
+///   [`Ranges::Single`]. What is left apart keeps the order of the request: see [`RangeSet`].
+/// - More than [`MAX_RANGES`], sets that only an attacker or a broken client asks for, and sets
+///   whose multipart body would be as long as the representation are [`Ranges::Whole`].
 /// - `first > last` anywhere makes the whole field malformed (section 14.1.1).
 /// - On an empty representation a first position is unsatisfiable. A suffix is satisfiable
 ///   (section 14.1.2) but selects nothing that `Content-Range` could name: [`Ranges::Whole`].
-pub fn resolve(field: &[u8], length: u64) -> Ranges {
+///
+/// `content_type` is that of the representation: each part of a multipart body repeats it, so it
+/// counts into the body's length.
+pub fn resolve(field: &[u8], length: u64, content_type: &str) -> Ranges {
     let Some(set) = byte_range_set(field) else {
         return Ranges::Whole;
     };
@@ -80,7 +88,8 @@ pub fn resolve(field: &[u8], length: u64) -> Ranges {
     match (listed, &mut spans[..kept]) {
         (0, _) => Ranges::Whole,
         (_, []) => Ranges::Unsatisfiable,
-        (_, spans) => join(spans).map_or(Ranges::Whole, Ranges::Single),
+        (_, [only]) => ByteRange::new(only.start, only.end).map_or(Ranges::Whole, Ranges::Single),
+        (_, spans) => set::combine(spans, length, content_type),
     }
 }
 
@@ -90,21 +99,23 @@ fn byte_range_set(field: &[u8]) -> Option<&[u8]> {
     unit.eq_ignore_ascii_case(b"bytes=").then_some(set)
 }
 
-/// The single range that `spans` make up together, if they leave no gap.
-fn join(spans: &mut [Span]) -> Option<ByteRange> {
-    spans.sort_unstable();
-    let (first, others) = spans.split_first()?;
-    let end = others.iter().try_fold(first.end, |end, other| {
-        (other.start <= end).then(|| end.max(other.end))
-    })?;
-    ByteRange::new(first.start, end)
-}
-
 /// A [`ByteRange`] that may be empty, as a suffix of an empty representation is.
 #[derive(Clone, Copy, Default, Eq, Ord, PartialEq, PartialOrd)]
 struct Span {
     start: u64,
     end: u64,
+    /// Where in the request it was listed; known only among several.
+    place: u8,
+}
+
+impl Span {
+    const fn new(start: u64, end: u64) -> Self {
+        Self {
+            start,
+            end,
+            place: 0,
+        }
+    }
 }
 
 /// One member of the set as the client wrote it, before the length is known.
@@ -137,18 +148,12 @@ impl Spec {
     fn select(self, length: u64) -> Option<Span> {
         match self {
             Self::Suffix { bytes: 0 } => None,
-            Self::Suffix { bytes } => Some(Span {
-                start: length.saturating_sub(bytes),
-                end: length,
-            }),
-            Self::From { first } => (first < length).then_some(Span {
-                start: first,
-                end: length,
-            }),
-            Self::Closed { first, last } => (first < length).then(|| Span {
-                start: first,
-                end: last.saturating_add(1).min(length),
-            }),
+            Self::Suffix { bytes } => Some(Span::new(length.saturating_sub(bytes), length)),
+            Self::From { first } => (first < length).then(|| Span::new(first, length)),
+            Self::Closed { first, last } => {
+                let end = last.saturating_add(1).min(length);
+                (first < length).then(|| Span::new(first, end))
+            }
         }
     }
 }

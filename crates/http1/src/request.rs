@@ -11,10 +11,8 @@ mod head;
 mod host;
 mod target;
 
-use std::mem::MaybeUninit;
-
 use self::fields::Picked;
-use self::head::{Head, Scan};
+use self::head::{Head, Scan, Storage};
 use self::target::Target;
 
 pub use self::error::ParseError;
@@ -59,7 +57,7 @@ pub enum Method {
 pub enum Version {
     /// HTTP/1.0.
     Http10,
-    /// HTTP/1.1.
+    /// HTTP/1.1, and what a later minor version can be understood as.
     Http11,
 }
 
@@ -168,7 +166,7 @@ pub enum Parsed<'b> {
 /// The request must be answered with [`ParseError::status`] and the connection closed, since the
 /// place where the next request begins is not known.
 pub fn parse<'b>(buffer: &'b [u8], limits: &Limits) -> Result<Parsed<'b>, ParseError> {
-    let mut storage = [MaybeUninit::uninit(); MAX_HEADERS];
+    let mut storage = Storage::new();
     match head::scan(buffer, limits, &mut storage)? {
         Scan::Partial => Ok(Parsed::Partial),
         Scan::Http2Preface => Ok(Parsed::Http2Preface),

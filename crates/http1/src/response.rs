@@ -5,13 +5,15 @@
 
 use crate::conditional::{self, Precondition, Validators};
 use crate::date::{IMF_FIXDATE_BYTES, UnixSeconds};
-use crate::range::{self, ByteRange, Ranges};
+use crate::range::{self, ByteRange, RangeSet, Ranges};
 use crate::request::{KeepAlive, Method, Request, Version};
 use crate::status::Status;
 
 /// What is known of the file that answers a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Representation<'a> {
+    /// Its media type; it counts into the length of a body of several ranges.
+    pub content_type: &'a str,
     /// Its length in bytes.
     pub length: u64,
     /// What tells its versions apart.
@@ -19,12 +21,14 @@ pub struct Representation<'a> {
 }
 
 /// Which answer a request for an existing file is given.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Plan {
     /// 200 with the whole representation.
     Full,
     /// 206 with these bytes of it.
     Partial(ByteRange),
+    /// 206 with these ranges of it, each in a part of a [`crate::multipart`] body.
+    Parts(RangeSet),
     /// 304 without a body.
     NotModified,
     /// 412.
@@ -35,10 +39,10 @@ pub enum Plan {
 
 impl Plan {
     /// The status that announces this plan.
-    pub const fn status(self) -> Status {
+    pub const fn status(&self) -> Status {
         match self {
             Self::Full => Status::Ok,
-            Self::Partial(_) => Status::PartialContent,
+            Self::Partial(_) | Self::Parts(_) => Status::PartialContent,
             Self::NotModified => Status::NotModified,
             Self::PreconditionFailed => Status::PreconditionFailed,
             Self::RangeNotSatisfiable => Status::RangeNotSatisfiable,
@@ -67,9 +71,10 @@ pub fn plan(request: &Request<'_>, representation: &Representation<'_>, now: Uni
     {
         return Plan::Full;
     }
-    match range::resolve(field, representation.length) {
+    match range::resolve(field, representation.length, representation.content_type) {
         Ranges::Whole => Plan::Full,
         Ranges::Single(range) => Plan::Partial(range),
+        Ranges::Several(ranges) => Plan::Parts(ranges),
         Ranges::Unsatisfiable => Plan::RangeNotSatisfiable,
     }
 }

@@ -53,6 +53,11 @@ impl Status {
         self as u16
     }
 
+    /// Whether the request was understood and is carried out: 2xx (RFC 9110 section 15.3).
+    pub const fn is_success(self) -> bool {
+        self.code() / 100 == 2
+    }
+
     /// The reason phrase of RFC 9110, ASCII without line breaks.
     pub const fn reason(self) -> &'static str {
         match self {

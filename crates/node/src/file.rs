@@ -3,8 +3,6 @@
 //! The header fields of a file are a pure function of its version, so they are byte for byte the
 //! same on every node. It must never claim a strong validator for bytes that were not hashed.
 
-use std::fmt::Write;
-
 use overspill_core::{
     catalog::{Content, Revision},
     path::CatalogPath,
@@ -86,19 +84,18 @@ impl FileVersion {
             revalidation.push_str(&String::from_utf8_lossy(&date));
             revalidation.push_str("\r\n");
         }
-        let mut all = revalidation.clone();
-        // Writing to a String cannot fail.
-        let _ = write!(all, "Content-Type: {}\r\n", mime::content_type(path));
-        if let Some((content, _)) = &self.content {
-            let _ = write!(
-                all,
-                "Repr-Digest: sha-256=:{}:\r\n",
-                content.sha256.to_base64()
-            );
-        }
-        all.push_str("Accept-Ranges: bytes\r\nX-Content-Type-Options: nosniff\r\n");
+        let sha256 = self
+            .content
+            .as_ref()
+            .map(|(content, _)| content.sha256.to_base64());
+        let digest_line = |before: &str, after: &str| {
+            let line = |digest: &String| format!("{before}{digest}{after}\r\n");
+            sha256.as_ref().map(line).unwrap_or_default()
+        };
         FieldLines {
-            all,
+            content_type: mime::content_type(path),
+            legacy_digest: digest_line("Digest: SHA-256=", ""),
+            repr_digest: digest_line("Repr-Digest: sha-256=:", ":"),
             revalidation,
             settled: modified.is_some(),
         }
@@ -108,9 +105,14 @@ impl FileVersion {
 /// Prepared header fields of one version.
 #[derive(Clone, Debug)]
 pub struct FieldLines {
-    /// For a response that carries or describes the file.
-    pub all: String,
-    /// For a 304.
+    /// The media type; where there are several ranges, that of each.
+    pub content_type: String,
+    /// The line `Digest`, for those who ask for it; empty while there is no root.
+    pub legacy_digest: String,
+    /// The line `Repr-Digest`, for all but those who refuse it; empty while there is no root.
+    pub repr_digest: String,
+    /// What a 304 repeats of the 200 (RFC 9110 section 15.4.5), and every other answer that is
+    /// about the file too: validators, and whatever else caches go by.
     pub revalidation: String,
     /// Whether they will be the same a second later.
     pub settled: bool,

@@ -11,6 +11,7 @@ mod identity;
 mod listing;
 mod mime;
 mod over_hyper;
+mod parts;
 mod process;
 mod query;
 mod reply;

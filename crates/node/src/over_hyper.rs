@@ -45,11 +45,8 @@ pub(crate) async fn answer<R: Role, B>(
 
 /// The request's head as HTTP/1.1 writes it, without what belongs to the connection.
 fn head_bytes<B>(request: &Request<B>) -> Vec<u8> {
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or("/", |target| target.as_str());
-    let mut head = format!("{} {target} HTTP/1.1\r\n", request.method()).into_bytes();
+    // Whole, with scheme and authority if it has them: the parser refuses what is not for us.
+    let mut head = format!("{} {} HTTP/1.1\r\n", request.method(), request.uri()).into_bytes();
     let authority = request
         .uri()
         .authority()

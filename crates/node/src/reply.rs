@@ -6,16 +6,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use overspill_http1::{
+    conditional::{self, Precondition, Validators},
     date::IMF_FIXDATE_BYTES,
+    digest::{self, Wish},
+    multipart::Multipart,
     range::ByteRange,
-    request::{KeepAlive, Method, Request},
+    request::{Fields, KeepAlive, Method, Request},
     response::{HeadWriter, Plan, error_body},
     status::Status,
 };
 use overspill_net::{Answer, Body, Decision, Now, Reply};
 use overspill_wire::paths::MEMBER_FIELD;
 
-use crate::file::FieldLines;
+use crate::{file::FieldLines, parts::Boundaries};
 
 /// The methods of the tree.
 const ALLOW: &[u8] = b"GET, HEAD, OPTIONS";
@@ -36,44 +39,32 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The head for `plan` over a file of `length` bytes; the range to send, if any.
+    /// The head for `plan` over a file of `length` bytes; what of the file is to follow it.
     pub(crate) fn file_head(
         &mut self,
         plan: Plan,
         length: u64,
         lines: &FieldLines,
-    ) -> Option<ByteRange> {
-        let keep_alive = self.request.keep_alive;
-        let mut head = HeadWriter::start(self.out, self.request.version, plan.status());
-        head.date(self.date).connection(keep_alive);
-        let range = match plan {
-            Plan::Full => {
-                head.raw_fields(lines.all.as_bytes())
-                    .field_u64("Content-Length", length);
-                ByteRange::new(0, length)
-            }
-            Plan::Partial(range) => {
-                head.raw_fields(lines.all.as_bytes())
-                    .content_range(range, length)
-                    .field_u64("Content-Length", range.len());
-                Some(range)
-            }
-            Plan::NotModified => {
-                head.raw_fields(lines.revalidation.as_bytes());
-                None
-            }
-            Plan::PreconditionFailed => {
-                head.field_u64("Content-Length", 0);
-                None
-            }
-            Plan::RangeNotSatisfiable => {
-                head.unsatisfied_range(length)
-                    .field_u64("Content-Length", 0);
-                None
-            }
-        };
+        boundaries: &Boundaries,
+    ) -> Selected {
+        let request = self.request;
+        let mut head = self.start(plan.status());
+        head.raw_fields(lines.revalidation.as_bytes());
+        if plan == Plan::NotModified {
+            head.finish();
+            return Selected::Nothing;
+        }
+        // Also with 412 and 416: whoever asks again knows by them how.
+        head.raw_fields(b"Accept-Ranges: bytes\r\nX-Content-Type-Options: nosniff\r\n");
+        if plan.status().is_success() {
+            write_digests(&mut head, lines, &request.fields);
+        }
+        let selected = write_length(&mut head, plan, length, &lines.content_type, boundaries);
         head.finish();
-        range.filter(|_| self.request.method == Method::Get)
+        match request.method {
+            Method::Get => selected,
+            _ => Selected::Nothing,
+        }
     }
 
     /// Sends the client elsewhere. Never cached: the next request may be decided otherwise.
@@ -94,12 +85,21 @@ impl<'a> Context<'a> {
     }
 
     /// A generated document.
+    ///
+    /// It has no validators, but preconditions are evaluated all the same (RFC 9110 section 13.2.1).
     pub(crate) fn document(
         mut self,
         content_type: &str,
         extra: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Answer {
+        match conditional::evaluate(self.request, &Validators::default()) {
+            Precondition::Failed => {
+                return self.error(Status::PreconditionFailed, "no such version");
+            }
+            Precondition::NotModified => return self.document_unchanged(),
+            Precondition::Proceed => {}
+        }
         let mut head = self.start(Status::Ok);
         head.field("Content-Type", content_type.as_bytes())
             .field("Cache-Control", b"no-cache")
@@ -115,6 +115,14 @@ impl<'a> Context<'a> {
             _ => Body::Empty,
         };
         reply(body, self.request.keep_alive)
+    }
+
+    fn document_unchanged(mut self) -> Answer {
+        let mut head = self.start(Status::NotModified);
+        head.field("Cache-Control", b"no-cache")
+            .field("Vary", b"Accept");
+        head.finish();
+        reply(Body::Empty, self.request.keep_alive)
     }
 
     /// What can be done here.
@@ -148,6 +156,63 @@ impl<'a> Context<'a> {
         let mut head = HeadWriter::start(self.out, self.request.version, status);
         head.date(self.date).connection(self.request.keep_alive);
         head
+    }
+}
+
+/// What of a file an answer carries.
+#[derive(Debug)]
+pub(crate) enum Selected {
+    Nothing,
+    Range(ByteRange),
+    Parts(Multipart),
+}
+
+/// `Repr-Digest` unless it is refused, `Digest` only when it is asked for (RFC 9530).
+fn write_digests(head: &mut HeadWriter<'_>, lines: &FieldLines, fields: &Fields<'_>) {
+    if digest::repr_digest(fields.want_repr_digest.iter()) != Wish::Refused {
+        head.raw_fields(lines.repr_digest.as_bytes());
+    }
+    if digest::legacy(fields.want_digest.iter()) == Wish::Wanted {
+        head.raw_fields(lines.legacy_digest.as_bytes());
+    }
+}
+
+/// The fields that say what follows and how long it is.
+fn write_length(
+    head: &mut HeadWriter<'_>,
+    plan: Plan,
+    length: u64,
+    content_type: &str,
+    boundaries: &Boundaries,
+) -> Selected {
+    match plan {
+        Plan::Full => {
+            head.field("Content-Type", content_type.as_bytes())
+                .field_u64("Content-Length", length);
+            ByteRange::new(0, length).map_or(Selected::Nothing, Selected::Range)
+        }
+        Plan::Partial(range) => {
+            head.field("Content-Type", content_type.as_bytes())
+                .content_range(range, length)
+                .field_u64("Content-Length", range.len());
+            Selected::Range(range)
+        }
+        Plan::Parts(ranges) => {
+            // `Content-Range` stands in each part, never here (RFC 9110 section 15.3.7.2).
+            let multipart = Multipart::new(ranges, length, content_type, boundaries.draw());
+            head.field("Content-Type", multipart.content_type().as_bytes())
+                .field_u64("Content-Length", multipart.bytes());
+            Selected::Parts(multipart)
+        }
+        Plan::RangeNotSatisfiable => {
+            head.unsatisfied_range(length)
+                .field_u64("Content-Length", 0);
+            Selected::Nothing
+        }
+        Plan::NotModified | Plan::PreconditionFailed => {
+            head.field_u64("Content-Length", 0);
+            Selected::Nothing
+        }
     }
 }
 

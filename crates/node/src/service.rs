@@ -15,7 +15,7 @@ use axum::Router;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use overspill_core::{
-    path::{CatalogPath, UrlForm},
+    path::{CatalogPath, PathError, UrlForm},
     root::Root,
 };
 use overspill_http1::{
@@ -34,8 +34,9 @@ use crate::{
     cache::{MAX_BODY_BYTES, Ready, ReadyCache, Source},
     file::FoundFile,
     listing, over_hyper,
+    parts::{self, Boundaries},
     query::{TreeQuery, Whence},
-    reply::{Context, reply},
+    reply::{Context, Selected, reply},
     role::{Ask, Found, Role, Route},
     routes,
     settings::NodeSettings,
@@ -49,6 +50,7 @@ pub struct NodeService<R> {
     core: usize,
     cache: RefCell<ReadyCache>,
     log: Option<RefCell<CoreLog>>,
+    boundaries: Boundaries,
 }
 
 impl<R: Role> NodeService<R> {
@@ -68,6 +70,7 @@ impl<R: Role> NodeService<R> {
             flows,
             core,
             cache: RefCell::new(ReadyCache::new()),
+            boundaries: Boundaries::default(),
         }
     }
 
@@ -115,10 +118,7 @@ impl<R: Role> NodeService<R> {
         }
         let url = match CatalogPath::from_url(request.path()) {
             Ok(url) => url,
-            Err(error) => {
-                let detail = error.to_string();
-                return Context::new(request, now, out).error(Status::BadRequest, &detail);
-            }
+            Err(error) => return answer_bad_path(error, request, Context::new(request, now, out)),
         };
         match (self.find(&url.path).await, url.form) {
             (Found::File(file), UrlForm::File) => {
@@ -190,11 +190,12 @@ impl<R: Role> NodeService<R> {
     ) -> Answer {
         let version = &ready.version;
         let representation = Representation {
+            content_type: &ready.lines.content_type,
             length: version.size,
             validators: version.validators(),
         };
         let plan = plan(request, &representation, now.unix);
-        if let Some(location) = self.redirect(ready, request, query, plan) {
+        if let Some(location) = self.redirect(ready, request, query, &plan) {
             let (location, member) = location;
             return Context::new(request, now, out).redirect(&location, Some(&member));
         }
@@ -203,16 +204,17 @@ impl<R: Role> NodeService<R> {
             // The server promised this client another version than the one that is here.
             return self.answer_elsewhere(request, query, now, out);
         }
-        let range = Context::new(request, now, out).file_head(plan, version.size, &ready.lines);
-        let Some(range) = range else {
-            return reply(Body::Empty, request.keep_alive);
-        };
-        let body = match &ready.source {
-            Source::Memory(bytes) => memory_body(bytes, range, out),
-            Source::File(file) => Body::File {
+        let (lines, boundaries) = (&ready.lines, &self.boundaries);
+        let mut context = Context::new(request, now, out);
+        let selected = context.file_head(plan, version.size, lines, boundaries);
+        let body = match (selected, &ready.source) {
+            (Selected::Nothing, _) => Body::Empty,
+            (Selected::Range(range), Source::Memory(bytes)) => memory_body(bytes, range, out),
+            (Selected::Range(range), Source::File(file)) => Body::File {
                 file: file.clone(),
                 range,
             },
+            (Selected::Parts(multipart), source) => parts::body(multipart, source),
         };
         reply(body, request.keep_alive)
     }
@@ -223,7 +225,7 @@ impl<R: Role> NodeService<R> {
         ready: &Ready,
         request: &Request<'_>,
         query: &TreeQuery,
-        plan: Plan,
+        plan: &Plan,
     ) -> Option<(String, String)> {
         if let Some(failed) = query.avoid.last() {
             self.role.returned_from(failed);
@@ -231,6 +233,7 @@ impl<R: Role> NodeService<R> {
         let bytes = match plan {
             Plan::Full => ready.version.size,
             Plan::Partial(range) => range.len(),
+            Plan::Parts(ranges) => ranges.bytes(),
             _ => return None,
         };
         let (content, revision) = ready.version.content?;
@@ -299,11 +302,8 @@ impl<R: Role> NodeService<R> {
     ) -> Answer {
         let context = Context::new(request, now, out);
         if form == UrlForm::File {
-            let suffix = request
-                .query()
-                .map(|query| format!("?{}", String::from_utf8_lossy(query)));
-            let location = format!("{}/{}", folder.to_url(), suffix.unwrap_or_default());
-            return context.redirect(&location, None);
+            let path = format!("{}/", folder.to_url());
+            return context.redirect(&with_query(path, request), None);
         }
         let catalog = self.role.catalog();
         let document = listing::document(&catalog, folder, query, &request.fields.accept);
@@ -353,6 +353,29 @@ impl<R: Role> Service for NodeService<R> {
         }
         let shard = self.flows.shard(self.core);
         over_hyper::answer(self, &request, &client, &shard).await
+    }
+}
+
+/// Sends a client whose path has `.` or empty segments to the path without them; refuses others.
+fn answer_bad_path(error: PathError, request: &Request<'_>, context: Context<'_>) -> Answer {
+    let canonical = match error {
+        PathError::DotSegment | PathError::EmptySegment => {
+            CatalogPath::canonical_url(request.path())
+        }
+        other => Err(other),
+    };
+    match canonical {
+        Ok(path) => context.redirect(&with_query(path, request), None),
+        Err(error @ PathError::TooLong) => context.error(Status::UriTooLong, &error.to_string()),
+        Err(error) => context.error(Status::BadRequest, &error.to_string()),
+    }
+}
+
+/// The path, and the query of the request as it came.
+fn with_query(path: String, request: &Request<'_>) -> String {
+    match request.query() {
+        None => path,
+        Some(query) => format!("{path}?{}", String::from_utf8_lossy(query)),
     }
 }
 

@@ -51,6 +51,47 @@ fn bad_urls_are_refused() {
 }
 
 #[test]
+fn redundant_segments_are_taken_out_of_urls() {
+    for (text, expected) in [
+        ("/a/b", Ok("/a/b")),
+        ("/a//b", Ok("/a/b")),
+        ("/./a", Ok("/a")),
+        ("/a/./b/", Ok("/a/b/")),
+        ("/a/.", Ok("/a/")),
+        ("/a/%2e", Ok("/a/")),
+        ("/a/%2E/b", Ok("/a/b")),
+        ("/a//", Ok("/a/")),
+        ("//", Ok("/")),
+        ("/.", Ok("/")),
+        ("/.//./", Ok("/")),
+        // Nothing that a browser would take for another host.
+        ("//evil.example/a", Ok("/evil.example/a")),
+        ("///evil.example", Ok("/evil.example")),
+        ("/.//evil.example", Ok("/evil.example")),
+        ("/%2e//evil.example", Ok("/evil.example")),
+        ("//\\evil.example", Ok("/%5Cevil.example")),
+        ("//%0d%0aevil", Ok("/%0D%0Aevil")),
+        ("//%61%20%ff", Ok("/a%20%FF")),
+        ("/...//a", Ok("/.../a")),
+        ("//..", Err(PathError::DotSegment)),
+        ("/a/../b", Err(PathError::DotSegment)),
+        ("/./%2e%2E/b", Err(PathError::DotSegment)),
+        ("/.%2e//b", Err(PathError::DotSegment)),
+        ("//a%2fb", Err(PathError::EncodedSlash)),
+        ("//a%00", Err(PathError::Nul)),
+        ("//a%", Err(PathError::BadEscape)),
+        ("", Err(PathError::NotAbsolute)),
+    ] {
+        let expected = expected.map(str::to_owned);
+        assert_eq!(
+            CatalogPath::canonical_url(text.as_bytes()),
+            expected,
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn names_parents_and_order() {
     let path = CatalogPath::parse(b"a/b/c").unwrap();
     assert_eq!(path.name(), b"c");
@@ -97,9 +138,30 @@ proptest! {
         }
     }
 
+    /// What a client is redirected to is taken at once, and stays on this host.
+    #[test]
+    fn a_canonical_url_is_canonical(
+        pieces in proptest::collection::vec(
+            prop::sample::select(vec!["/", ".", "%2e", "a", "%41", "%ff", "\\", "%5c", ":", "..."]),
+            0..12,
+        ),
+    ) {
+        let url = format!("/{}", pieces.concat());
+        if let Ok(canonical) = CatalogPath::canonical_url(url.as_bytes()) {
+            prop_assert!(canonical.starts_with('/') && !canonical.starts_with("//"));
+            prop_assert!(CatalogPath::from_url(canonical.as_bytes()).is_ok(), "{}", canonical);
+            prop_assert_eq!(CatalogPath::canonical_url(canonical.as_bytes()), Ok(canonical.clone()));
+            if let Ok(taken) = CatalogPath::from_url(url.as_bytes()) {
+                let again = CatalogPath::from_url(canonical.as_bytes()).unwrap();
+                prop_assert_eq!(taken, again);
+            }
+        }
+    }
+
     #[test]
     fn parsing_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
         let _ = CatalogPath::from_url(&bytes);
+        let _ = CatalogPath::canonical_url(&bytes);
         let _ = CatalogPath::parse(&bytes);
     }
 }

@@ -70,8 +70,8 @@ pub enum ParseError {
     /// The body is delimited by chunks, but coded in other ways as well.
     #[error("the only transfer coding known is chunked")]
     UnknownTransferCoding,
-    /// A version other than HTTP/1.0 and HTTP/1.1, such as HTTP/0.9.
-    #[error("the only versions known are HTTP/1.0 and HTTP/1.1")]
+    /// A major version other than 1, such as HTTP/0.9 or HTTP/2.0.
+    #[error("the only versions known in this form are HTTP/1.0 and HTTP/1.1")]
     UnsupportedVersion,
 }
 

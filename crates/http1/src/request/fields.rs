@@ -59,13 +59,13 @@ pub struct Fields<'b> {
     pub accept_encoding: Lines<'b>,
     /// `If-Match`.
     pub if_match: Lines<'b>,
-    /// `If-Modified-Since`.
+    /// `If-Modified-Since`; empty, and so no date and ignored, if there was more than one.
     pub if_modified_since: Option<&'b [u8]>,
     /// `If-None-Match`.
     pub if_none_match: Lines<'b>,
-    /// `If-Range`.
+    /// `If-Range`; empty, and so never true, if there was more than one.
     pub if_range: Option<&'b [u8]>,
-    /// `If-Unmodified-Since`.
+    /// `If-Unmodified-Since`; empty, and so no date and ignored, if there was more than one.
     pub if_unmodified_since: Option<&'b [u8]>,
     /// `Range`; empty, and so malformed and ignored, if there was more than one.
     pub range: Option<&'b [u8]>,
@@ -75,6 +75,10 @@ pub struct Fields<'b> {
     pub upgrade: Upgrade,
     /// `User-Agent`.
     pub user_agent: Option<&'b [u8]>,
+    /// `Want-Digest`, the older form of the next (RFC 3230 section 4.3.1).
+    pub want_digest: Lines<'b>,
+    /// `Want-Repr-Digest` (RFC 9530 section 4).
+    pub want_repr_digest: Lines<'b>,
 }
 
 /// All that one pass over the fields finds, before it is known to make sense together.
@@ -110,25 +114,19 @@ impl<'b> Picked<'b> {
             Name::Expect => self.expect(value)?,
             Name::Host => set_once(&mut self.host, value, "Host")?,
             Name::IfMatch => fields.if_match.push(value, "If-Match")?,
-            Name::IfModifiedSince => {
-                set_once(&mut fields.if_modified_since, value, "If-Modified-Since")?;
-            }
+            Name::IfModifiedSince => set_or_spoil(&mut fields.if_modified_since, value),
             Name::IfNoneMatch => fields.if_none_match.push(value, "If-None-Match")?,
-            Name::IfRange => set_once(&mut fields.if_range, value, "If-Range")?,
-            Name::IfUnmodifiedSince => {
-                set_once(
-                    &mut fields.if_unmodified_since,
-                    value,
-                    "If-Unmodified-Since",
-                )?;
-            }
-            Name::Range => fields.range = Some(if fields.range.is_none() { value } else { b"" }),
+            Name::IfRange => set_or_spoil(&mut fields.if_range, value),
+            Name::IfUnmodifiedSince => set_or_spoil(&mut fields.if_unmodified_since, value),
+            Name::Range => set_or_spoil(&mut fields.range, value),
             Name::Referer => set_once(&mut fields.referer, value, "Referer")?,
             Name::TransferEncoding => {
                 set_once(&mut self.transfer_encoding, value, "Transfer-Encoding")?;
             }
             Name::Upgrade => fields.upgrade = Upgrade::Offered,
             Name::UserAgent => set_once(&mut fields.user_agent, value, "User-Agent")?,
+            Name::WantDigest => fields.want_digest.push(value, "Want-Digest")?,
+            Name::WantReprDigest => fields.want_repr_digest.push(value, "Want-Repr-Digest")?,
         }
         Ok(())
     }
@@ -228,6 +226,12 @@ fn set_once<'b>(
     }
 }
 
+/// For a field that must be ignored when it is malformed, as it is when it comes twice: the lines
+/// are one value with a comma in it (RFC 9110 section 5.3).
+fn set_or_spoil<'b>(slot: &mut Option<&'b [u8]>, value: &'b [u8]) {
+    *slot = Some(if slot.is_none() { value } else { b"" });
+}
+
 fn read_content_length(value: &[u8]) -> Result<BodyLength, ParseError> {
     // `u64::from_str` would take a leading `+`.
     let length = value.iter().try_fold(0_u64, |length, digit| {
@@ -277,6 +281,8 @@ enum Name {
     TransferEncoding,
     Upgrade,
     UserAgent,
+    WantDigest,
+    WantReprDigest,
 }
 
 impl Name {
@@ -292,9 +298,11 @@ impl Name {
                 ("connection", Self::Connection),
                 ("user-agent", Self::UserAgent),
             ],
+            11 => &[("want-digest", Self::WantDigest)],
             13 => &[("if-none-match", Self::IfNoneMatch)],
             14 => &[("content-length", Self::ContentLength)],
             15 => &[("accept-encoding", Self::AcceptEncoding)],
+            16 => &[("want-repr-digest", Self::WantReprDigest)],
             17 => &[
                 ("if-modified-since", Self::IfModifiedSince),
                 ("transfer-encoding", Self::TransferEncoding),

@@ -1,7 +1,7 @@
 //! The form of a request head: where its parts are, or what is wrong with it.
 //!
 //! `httparse` does the reading. Around it is what it leaves to its callers: it knows no limits,
-//! takes a bare LF for the end of a line, and says of a version only that it is not 1.0 or 1.1.
+//! takes a bare LF for the end of a line, and stops at a version that is not 1.0 or 1.1.
 //! The verdict must never depend on how a stream was cut into reads. So a fault is named once the
 //! bytes that prove it are there, and of two faults the one that is proved first wins: with less
 //! of the stream in hand it would be the only one.
@@ -29,8 +29,22 @@ pub(super) enum Scan<'h, 'b> {
     Http2Preface,
 }
 
-/// Place for the fields of one head; never initialised as a whole, which would cost 2 KiB.
-pub(super) type Storage<'b> = [MaybeUninit<Header<'b>>; MAX_HEADERS];
+/// Place for the fields of one head.
+pub(super) struct Storage<'b> {
+    /// Never initialised as a whole, which would cost 2 KiB.
+    usual: [MaybeUninit<Header<'b>>; MAX_HEADERS],
+    /// For the rare head that is read in two steps.
+    spare: Option<[Header<'b>; MAX_HEADERS]>,
+}
+
+impl Storage<'_> {
+    pub(super) const fn new() -> Self {
+        Self {
+            usual: [MaybeUninit::uninit(); MAX_HEADERS],
+            spare: None,
+        }
+    }
+}
 
 /// Finds the head at the start of `buffer`, or the first thing wrong with it.
 pub(super) fn scan<'h, 'b>(
@@ -95,14 +109,16 @@ fn scan_lines<'h, 'b>(
     limits: &Limits,
     storage: &'h mut Storage<'b>,
 ) -> Result<Option<Head<'h, 'b>>, ParseError> {
+    let Storage { usual, spare } = storage;
     let mut request = httparse::Request::new(&mut []);
-    let outcome = request.parse_with_uninit_headers(bytes, storage);
+    let outcome = request.parse_with_uninit_headers(bytes, usual);
     if target_bytes(&request, bytes) > limits.target_bytes {
         return Err(ParseError::TargetTooLong);
     }
     match outcome {
         Ok(Status::Complete(length)) => complete(request, &bytes[..length]).map(Some),
         Ok(Status::Partial) => Ok(None),
+        Err(Error::Version) => later_version(&request, bytes, spare),
         Err(error) => refuse(error, &request, bytes).map(|()| None),
     }
 }
@@ -120,11 +136,7 @@ fn complete<'h, 'b>(
     else {
         return Err(ParseError::MalformedRequestLine);
     };
-    // httparse lets CR stand before LF only. So each line has its own CR, or its LF is bare.
-    let line_count = headers.len() + 2;
-    if head.iter().filter(|&&byte| byte == b'\r').count() != line_count {
-        return Err(ParseError::BareLineFeed);
-    }
+    checked_lines(head, headers.len())?;
     let version = if version == Some(0) {
         Version::Http10
     } else {
@@ -137,6 +149,18 @@ fn complete<'h, 'b>(
         fields: headers,
         bytes: head.len(),
     })
+}
+
+/// Refuses a head of so many fields in which a line ends in a bare LF.
+///
+/// httparse lets CR stand before LF only. So each line has its own CR, or its LF is bare.
+fn checked_lines(head: &[u8], field_count: usize) -> Result<(), ParseError> {
+    let line_count = field_count + 2;
+    if head.iter().filter(|&&byte| byte == b'\r').count() == line_count {
+        Ok(())
+    } else {
+        Err(ParseError::BareLineFeed)
+    }
 }
 
 /// Names the fault httparse has found, unless the bytes that tell it from another are yet to come.
@@ -153,7 +177,7 @@ fn refuse(
         Error::Status => Err(ParseError::MalformedRequestLine),
         Error::Token => refuse_token(request, bytes),
         Error::TooManyHeaders => Err(ParseError::TooManyFields),
-        Error::Version => refuse_version(request, bytes),
+        Error::Version => Err(ParseError::UnsupportedVersion),
     }
 }
 
@@ -170,8 +194,17 @@ fn refuse_token(request: &httparse::Request<'_, '_>, bytes: &[u8]) -> Result<(),
     }
 }
 
-/// Tells a version that exists elsewhere, `HTTP/` digit `.` digit, from garbage.
-fn refuse_version(request: &httparse::Request<'_, '_>, bytes: &[u8]) -> Result<(), ParseError> {
+/// Goes on where httparse gave up: at a version that is not HTTP/1.0 or HTTP/1.1.
+///
+/// HTTP/1.2 to HTTP/1.9 are understood as the highest minor version known here, since a minor
+/// version changes no framing (RFC 9110 section 2.5); other versions of the right form are refused
+/// as such. As httparse does, a bare LF may end the line for now: [`checked_lines`] finds it.
+#[cold]
+fn later_version<'h, 'b>(
+    request: &httparse::Request<'_, 'b>,
+    bytes: &'b [u8],
+    spare: &'h mut Option<[Header<'b>; MAX_HEADERS]>,
+) -> Result<Option<Head<'h, 'b>>, ParseError> {
     let (Some(method), Some(target)) = (request.method, request.path) else {
         return Err(ParseError::MalformedRequestLine);
     };
@@ -183,10 +216,26 @@ fn refuse_version(request: &httparse::Request<'_, '_>, bytes: &[u8]) -> Result<(
     if !VERSION_FORM.iter().zip(version).all(fits) {
         return Err(ParseError::MalformedRequestLine);
     }
-    if version.len() < VERSION_FORM.len() {
-        Ok(())
-    } else {
-        Err(ParseError::UnsupportedVersion)
+    let fields = match version.split_at_checked(VERSION_FORM.len()) {
+        None | Some(([.., b'1', b'.', _], [] | [b'\r'])) => return Ok(None),
+        Some(([.., b'1', b'.', _], [b'\r', b'\n', fields @ ..] | [b'\n', fields @ ..])) => fields,
+        Some(([.., b'1', b'.', _], _)) => return Err(ParseError::MalformedLineEnd),
+        Some(_) => return Err(ParseError::UnsupportedVersion),
+    };
+    match httparse::parse_headers(fields, spare.insert([httparse::EMPTY_HEADER; MAX_HEADERS])) {
+        Ok(Status::Complete((length, headers))) => {
+            let bytes = &bytes[..bytes.len() - fields.len() + length];
+            checked_lines(bytes, headers.len())?;
+            Ok(Some(Head {
+                method,
+                target,
+                version: Version::Http11,
+                fields: headers,
+                bytes: bytes.len(),
+            }))
+        }
+        Ok(Status::Partial) => Ok(None),
+        Err(error) => refuse(error, request, bytes).map(|()| None),
     }
 }
 

@@ -92,7 +92,6 @@ fn request_lines() {
         // HTTP/0.9: nginx still serves it.
         ("GET /", Err(ParseError::UnsupportedVersion)),
         ("GET / HTTP/0.9", Err(ParseError::UnsupportedVersion)),
-        ("GET / HTTP/1.2", Err(ParseError::UnsupportedVersion)),
         ("GET / HTTP/2.0", Err(ParseError::UnsupportedVersion)),
         ("GET / HTTP/9.9", Err(ParseError::UnsupportedVersion)),
     ];
@@ -101,6 +100,31 @@ fn request_lines() {
         let found = request(&head).map(|r| (r.method, r.target, r.version));
         let expected = expected.map(|(method, target, v)| (method, target.as_bytes(), v));
         assert_eq!(found, expected, "{line:?}");
+    }
+}
+
+/// RFC 9110 section 2.5: as if it were the highest minor version that the recipient knows.
+#[test]
+fn a_later_minor_version_is_read_as_http_11() {
+    for minor in 2..=9 {
+        let head = format!("GET /a HTTP/1.{minor}\r\nHost: h\r\nRange: x\r\n\r\n");
+        let as_http_11 = head.replace(&format!("1.{minor}"), "1.1");
+        let (found, expected) = (request(&head), request(&as_http_11));
+        assert_eq!(
+            found.map(|r| (r.version, r.fields)),
+            expected.map(|r| (r.version, r.fields))
+        );
+        assert!(found.is_ok());
+        for (end, error) in [
+            (" \r\nHost: h\r\n\r\n", ParseError::MalformedLineEnd),
+            ("0\r\nHost: h\r\n\r\n", ParseError::MalformedLineEnd),
+            ("\nHost: h\r\n\r\n", ParseError::BareLineFeed),
+            ("\r\nHost: h\n\r\n", ParseError::BareLineFeed),
+            ("\r\n\r\n", ParseError::MissingHost),
+        ] {
+            let head = format!("GET /a HTTP/1.{minor}{end}");
+            assert_eq!(request(&head), Err(error), "{head:?}");
+        }
     }
 }
 

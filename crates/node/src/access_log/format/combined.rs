@@ -1,6 +1,8 @@
 //! Lines in the combined format of Apache and nginx, and our own fields behind it.
 //!
-//!     192.0.2.1 - - [31/Jan/2026:12:00:00 +0000] "GET /a HTTP/1.1" 200 5 "-" "curl/8.5.0" planned_bytes=5 …
+//! ```text
+//! 192.0.2.1 - - [31/Jan/2026:12:00:00 +0000] "GET /a HTTP/1.1" 200 5 "-" "curl/8.5.0" planned_bytes=5 …
+//! ```
 //!
 //! Up to and including the user agent it is what `log_format combined` of nginx writes, escapes
 //! included. It must never put anything of ours before that.
