@@ -5,6 +5,7 @@
 
 mod diff;
 mod entry;
+mod order;
 mod query;
 
 use std::{
@@ -19,6 +20,7 @@ use immutable_chunkmap::map::MapS;
 pub use self::{
     diff::{Change, Journal, Since},
     entry::{Content, Entry, InstanceId, Kind, Revision, Stamp},
+    order::{Direction, Order, Place, PlaceError, SortKey, natural},
     query::{QueryError, Selection, pairs},
 };
 use crate::path::CatalogPath;

@@ -6,6 +6,7 @@
 
 mod access_log;
 mod cache;
+mod checksums;
 mod file;
 mod identity;
 mod listing;

@@ -1,91 +1,117 @@
 //! Folders and selections as a page for people or as JSON.
 //!
-//! Both come from the catalog, so every node lists the same. Pages are bounded. It must never put a
-//! name into HTML unescaped, nor need a script to be read.
+//! Both come from the catalog, so every node lists the same, and both are revalidated by the
+//! catalog's revision. Pages are bounded. It must never put a name into HTML unescaped, nor need a
+//! script to be read.
 
 mod html;
+mod icon;
+mod links;
+mod markdown;
+mod page;
+mod policy;
+mod readme;
+mod rows;
 
-use overspill_core::{
-    catalog::{Catalog, Child, Kind},
-    path::CatalogPath,
+use bytes::Bytes;
+use overspill_core::{catalog::Catalog, path::CatalogPath};
+use overspill_http1::{
+    negotiate::Listing as Negotiated,
+    request::{Lines, Request},
+    status::Status,
 };
-use overspill_http1::{negotiate::Listing as Negotiated, request::Lines};
+use overspill_net::Answer;
 use overspill_wire::listing::{Listed, Listing};
 
-pub(crate) use self::html::POLICY;
-use crate::query::{Format, TreeQuery};
+use self::{html::View, links::Links, page::Page, readme::Readme};
+use crate::{
+    query::{Format, TreeQuery},
+    reply::{Context, Generated},
+    role::Role,
+};
 
-/// Most entries on one page; the next page begins at the cursor.
-const PAGE_ENTRIES: usize = 10_000;
-
-/// A rendered listing.
-pub(crate) struct Document {
-    pub(crate) content_type: &'static str,
-    pub(crate) body: Vec<u8>,
-}
-
-/// One page of a folder, or of the selection below it.
-pub(crate) struct Page<'a> {
-    pub(crate) folder: &'a CatalogPath,
-    pub(crate) entries: Vec<Child<'a>>,
-    pub(crate) next: Option<CatalogPath>,
-}
-
-/// Renders the page that `query` asks for in the form the client prefers.
-pub(crate) fn document(
-    catalog: &Catalog,
-    folder: &CatalogPath,
+/// Answers a request for a folder, whose URL ends in a slash.
+pub(crate) fn answer<R: Role>(
+    role: &R,
+    request: &Request<'_>,
     query: &TreeQuery,
-    accept: &Lines<'_>,
-) -> Document {
-    let page = page(catalog, folder, query);
-    let format = query
+    folder: &CatalogPath,
+    context: Context<'_>,
+) -> Answer {
+    let catalog = role.catalog();
+    let format = format(query, &request.fields.accept);
+    let page = match Page::take(&catalog, folder, query, format) {
+        Ok(page) => page,
+        Err(error) => return context.error(Status::BadRequest, &error.to_string()),
+    };
+    let readme = match format {
+        Format::Html if page.is_plain(query) => Readme::find(role, &catalog, folder),
+        _ => None,
+    };
+    let kind = Generated {
+        content_type: match format {
+            Format::Html => "text/html; charset=utf-8",
+            Format::Json => "application/json",
+        },
+        etag: etag(&catalog, request, format, readme.as_ref()),
+        fields: &[
+            ("Content-Security-Policy", policy::text()),
+            ("Referrer-Policy", "same-origin"),
+            ("Vary", "Accept"),
+        ],
+    };
+    context.generated(&kind, || match format {
+        Format::Html => {
+            let links = Links::new(request.query().unwrap_or_default(), query);
+            let view = View {
+                page: &page,
+                links: &links,
+                readme: readme.as_ref().and_then(Readme::render),
+            };
+            Bytes::from(view.render())
+        }
+        Format::Json => Bytes::from(json(&catalog, &page)),
+    })
+}
+
+fn format(query: &TreeQuery, accept: &Lines<'_>) -> Format {
+    query
         .format
         .unwrap_or_else(|| match Negotiated::negotiate(accept.iter()) {
             Negotiated::Html => Format::Html,
             Negotiated::Json => Format::Json,
-        });
-    match format {
-        Format::Html => Document {
-            content_type: "text/html; charset=utf-8",
-            body: html::render(&page).into_bytes(),
-        },
-        Format::Json => Document {
-            content_type: "application/json",
-            body: json(catalog, &page),
-        },
-    }
+        })
 }
 
-/// The folder's children, or everything below it that is selected, after the cursor.
-fn page<'a>(catalog: &'a Catalog, folder: &'a CatalogPath, query: &TreeQuery) -> Page<'a> {
-    let cursor = query
-        .cursor
-        .as_ref()
-        .filter(|cursor| cursor.is_below(folder));
-    let mut entries: Vec<Child<'a>> = match &query.selection {
-        Some(selection) => catalog
-            .below(folder, cursor)
-            .filter(|(path, entry)| selection.matches(path, entry))
-            .take(PAGE_ENTRIES + 1)
-            .collect(),
-        None => catalog
-            .children(folder)
-            .filter(|(path, _)| cursor.is_none_or(|cursor| *path > cursor))
-            .take(PAGE_ENTRIES + 1)
-            .collect(),
+/// A weak tag of all that a listing is made of: it says that nothing changed, not that the bytes are
+/// the same, for another version of the program may write them otherwise.
+fn etag(
+    catalog: &Catalog,
+    request: &Request<'_>,
+    format: Format,
+    readme: Option<&Readme>,
+) -> String {
+    let format = match format {
+        Format::Html => "html",
+        Format::Json => "json",
     };
-    let more = entries.len() > PAGE_ENTRIES;
-    entries.truncate(PAGE_ENTRIES);
-    let next = entries
-        .last()
-        .filter(|_| more)
-        .map(|(path, _)| (*path).clone());
-    Page {
-        folder,
-        entries,
-        next,
+    let root = readme.map(|readme| readme.root().to_string());
+    let mut hasher = blake3::Hasher::new();
+    for part in [
+        env!("CARGO_PKG_VERSION").as_bytes(),
+        policy::text().as_bytes(),
+        &catalog.instance().0.to_le_bytes(),
+        &catalog.revision().0.to_le_bytes(),
+        request.path(),
+        request.query().unwrap_or_default(),
+        format.as_bytes(),
+        root.unwrap_or_default().as_bytes(),
+    ] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
     }
+    let hex = hasher.finalize().to_hex();
+    format!("W/\"ls-{}\"", &hex[..32])
 }
 
 fn json(catalog: &Catalog, page: &Page<'_>) -> Vec<u8> {
@@ -97,7 +123,7 @@ fn json(catalog: &Catalog, page: &Page<'_>) -> Vec<u8> {
             .iter()
             .map(|(path, entry)| Listed::new(page.folder, path, entry))
             .collect(),
-        next: page.next.as_ref().map(CatalogPath::to_url),
+        next: page.next.clone(),
     };
     // Strings and numbers always serialize.
     let mut body = serde_json::to_vec(&listing).unwrap_or_default();
@@ -112,17 +138,6 @@ fn folder_url(folder: &CatalogPath) -> String {
     } else {
         format!("{}/", folder.to_url())
     }
-}
-
-/// Folders before files, each by name.
-fn folders_first<'a>(entries: &'a [Child<'a>]) -> impl Iterator<Item = Child<'a>> {
-    let of_kind = |kind| {
-        entries
-            .iter()
-            .copied()
-            .filter(move |(_, entry)| entry.kind == kind)
-    };
-    of_kind(Kind::Folder).chain(of_kind(Kind::File))
 }
 
 #[cfg(test)]

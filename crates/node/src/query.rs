@@ -3,8 +3,10 @@
 //! Parameters that are not ours are ignored, as every file server does; `cache-buster=1` must not
 //! break a download. It must never decide what to do.
 
+use std::num::NonZeroUsize;
+
 use overspill_core::{
-    catalog::{QueryError, Selection, pairs},
+    catalog::{Direction, Order, Place, PlaceError, QueryError, Selection, SortKey, pairs},
     fleet::MemberId,
     path::{CatalogPath, PathError},
 };
@@ -22,8 +24,16 @@ pub struct TreeQuery {
     pub whence: Whence,
     /// The form of listing asked for.
     pub format: Option<Format>,
-    /// Where the page of a listing begins: after this path.
-    pub cursor: Option<CatalogPath>,
+    /// The order of a listing; without one it is up to the form.
+    pub order: Option<Order>,
+    /// Where the page of a listing begins: after this.
+    pub cursor: Option<Cursor>,
+    /// Most entries on the page of a listing, at least one.
+    pub limit: Option<NonZeroUsize>,
+    /// How far down a list of checksums reaches.
+    pub depth: Depth,
+    /// What is asked of a file.
+    pub aspect: Aspect,
     /// A selection instead of a folder's children.
     pub selection: Option<Selection>,
 }
@@ -36,6 +46,35 @@ pub enum Whence {
     Anywhere,
     /// This one, as a mirror that copies needs it.
     Here,
+}
+
+/// Where a page of a listing begins: behind what stood last on the page before.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Cursor {
+    /// In path order.
+    Path(CatalogPath),
+    /// In a sorted listing.
+    Place(Place),
+}
+
+/// How far down from a folder.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Depth {
+    /// Everything below it.
+    Below,
+    /// What is directly in it.
+    #[default]
+    Children,
+}
+
+/// What is asked of a file.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Aspect {
+    /// Its bytes.
+    #[default]
+    Content,
+    /// The SHA-256 of its bytes.
+    Sha256,
 }
 
 /// The form of a listing.
@@ -56,6 +95,21 @@ pub enum TreeQueryError {
     /// A cursor that is no path.
     #[error("cursor: {0}")]
     Cursor(PathError),
+    /// A cursor of a sorted listing that is no place.
+    #[error("cursor: {0}")]
+    Place(#[from] PlaceError),
+    /// A cursor taken from a listing in another order.
+    #[error("cursor: it was taken in another order; ask with the same sort as before")]
+    OtherOrder,
+    /// An unknown `sort`.
+    #[error("sort: expected name, size or mtime")]
+    Sort,
+    /// An unknown `order`.
+    #[error("order: expected asc or desc")]
+    Direction,
+    /// A `limit` that is no number or zero.
+    #[error("limit: expected the most entries of a page, 1 or more")]
+    Limit,
     /// A bad selection.
     #[error("{0}")]
     Selection(#[from] QueryError),
@@ -71,6 +125,7 @@ impl TreeQuery {
             selection: Selection::from_query(query)?,
             ..Self::default()
         };
+        let (mut key, mut direction) = (None, None);
         for (name, value) in pairs(query) {
             match name {
                 _ if name == TICKET.as_bytes() => parsed.ticket = Some(value),
@@ -78,10 +133,31 @@ impl TreeQuery {
                 _ if name == DIRECT.as_bytes() => parsed.whence = Whence::Here,
                 b"format" => parsed.format = Some(format(&value)?),
                 b"cursor" => parsed.cursor = Some(cursor(&value)?),
+                b"limit" => parsed.limit = Some(limit(&value)?),
+                b"sort" => key = Some(sort_key(&value)?),
+                b"order" => direction = Some(self::direction(&value)?),
+                b"recursive" => parsed.depth = Depth::Below,
+                // With a value it is none of ours: somebody's own parameter of that name.
+                b"sha256" if value.is_empty() => parsed.aspect = Aspect::Sha256,
                 _ => {}
             }
         }
+        parsed.order = (key.is_some() || direction.is_some()).then(|| Order {
+            key: key.unwrap_or_default(),
+            direction: direction.unwrap_or_default(),
+        });
+        parsed.check_cursor()?;
         Ok(parsed)
+    }
+
+    fn check_cursor(&self) -> Result<(), TreeQueryError> {
+        match (&self.cursor, self.order) {
+            (Some(Cursor::Path(_)), Some(_)) => Err(TreeQueryError::OtherOrder),
+            (Some(Cursor::Place(place)), Some(order)) if place.key() != order.key => {
+                Err(TreeQueryError::OtherOrder)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -103,10 +179,31 @@ fn format(value: &[u8]) -> Result<Format, TreeQueryError> {
     }
 }
 
-fn cursor(value: &[u8]) -> Result<CatalogPath, TreeQueryError> {
-    CatalogPath::from_url(value)
-        .map(|url| url.path)
-        .map_err(TreeQueryError::Cursor)
+/// Paths begin with a slash, places with the name of their sort key.
+fn cursor(value: &[u8]) -> Result<Cursor, TreeQueryError> {
+    if value.first().is_none_or(|&first| first == b'/') {
+        let url = CatalogPath::from_url(value).map_err(TreeQueryError::Cursor)?;
+        return Ok(Cursor::Path(url.path));
+    }
+    Ok(Cursor::Place(String::from_utf8_lossy(value).parse()?))
+}
+
+fn limit(value: &[u8]) -> Result<NonZeroUsize, TreeQueryError> {
+    let text = std::str::from_utf8(value).map_err(|_| TreeQueryError::Limit)?;
+    text.parse().map_err(|_| TreeQueryError::Limit)
+}
+
+fn sort_key(value: &[u8]) -> Result<SortKey, TreeQueryError> {
+    let text = String::from_utf8_lossy(value);
+    text.parse().map_err(|_| TreeQueryError::Sort)
+}
+
+fn direction(value: &[u8]) -> Result<Direction, TreeQueryError> {
+    match value {
+        b"asc" => Ok(Direction::Ascending),
+        b"desc" => Ok(Direction::Descending),
+        _ => Err(TreeQueryError::Direction),
+    }
 }
 
 #[cfg(test)]
@@ -126,6 +223,31 @@ mod tests {
     }
 
     #[test]
+    fn a_listing_is_ordered_and_cut_into_pages() {
+        let query = TreeQuery::parse(b"sort=size&order=desc&limit=7&cursor=size:file:9:/d/x");
+        let query = query.unwrap();
+        let order = Order {
+            key: SortKey::Size,
+            direction: Direction::Descending,
+        };
+        assert_eq!(query.order, Some(order));
+        assert_eq!(query.limit.map(NonZeroUsize::get), Some(7));
+        assert!(matches!(query.cursor, Some(Cursor::Place(place)) if place.key() == SortKey::Size));
+        let by_path = TreeQuery::parse(b"cursor=/d/x").unwrap();
+        assert!(matches!(by_path.cursor, Some(Cursor::Path(_))));
+        let descending = TreeQuery::parse(b"order=desc").unwrap();
+        assert_eq!(descending.order.map(|order| order.key), Some(SortKey::Name));
+    }
+
+    #[test]
+    fn a_sum_is_asked_for_without_a_value() {
+        assert_eq!(TreeQuery::parse(b"sha256").unwrap().aspect, Aspect::Sha256);
+        let foreign = TreeQuery::parse(b"sha256=0badcafe").unwrap();
+        assert_eq!(foreign.aspect, Aspect::Content);
+        assert_eq!(TreeQuery::parse(b"recursive").unwrap().depth, Depth::Below);
+    }
+
+    #[test]
     fn only_the_latest_failures_are_kept() {
         let list: Vec<_> = (0..40).map(|at| format!("m-{at}")).collect();
         let query = TreeQuery::parse(format!("avoid={}", list.join(",")).as_bytes()).unwrap();
@@ -140,6 +262,28 @@ mod tests {
             (
                 "cursor=%2Fa%2F..",
                 "cursor: the path has a . or .. segment; send the path without it",
+            ),
+            (
+                "cursor=size:file",
+                "cursor: not a place in a sorted listing; pass on what `next` said, unchanged",
+            ),
+            (
+                "sort=size&cursor=/d/x",
+                "cursor: it was taken in another order; ask with the same sort as before",
+            ),
+            (
+                "sort=size&cursor=name:file:0:/d/x",
+                "cursor: it was taken in another order; ask with the same sort as before",
+            ),
+            ("sort=colour", "sort: expected name, size or mtime"),
+            ("order=up", "order: expected asc or desc"),
+            (
+                "limit=0",
+                "limit: expected the most entries of a page, 1 or more",
+            ),
+            (
+                "limit=-1",
+                "limit: expected the most entries of a page, 1 or more",
             ),
             (
                 "min_size=x",

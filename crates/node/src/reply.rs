@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use overspill_http1::{
-    conditional::{self, Precondition, Validators},
+    conditional::{ETag, Precondition, Validators, evaluate},
     date::IMF_FIXDATE_BYTES,
     digest::{self, Wish},
     multipart::Multipart,
@@ -19,6 +19,16 @@ use overspill_net::{Answer, Body, Decision, Now, Reply};
 use overspill_wire::paths::MEMBER_FIELD;
 
 use crate::{file::FieldLines, parts::Boundaries};
+
+/// What is said about a generated document.
+pub(crate) struct Generated<'a> {
+    /// Its type.
+    pub(crate) content_type: &'a str,
+    /// Its entity tag as it goes on the wire.
+    pub(crate) etag: String,
+    /// Further fields, of a 304 too.
+    pub(crate) fields: &'a [(&'a str, &'a str)],
+}
 
 /// The methods of the tree.
 const ALLOW: &[u8] = b"GET, HEAD, OPTIONS";
@@ -84,45 +94,49 @@ impl<'a> Context<'a> {
         decided(decision, Body::Empty, self.request.keep_alive)
     }
 
-    /// A generated document.
+    /// A document made from the catalog, unless the client has it already; `body` is made only when
+    /// its length at least is needed.
     ///
-    /// It has no validators, but preconditions are evaluated all the same (RFC 9110 section 13.2.1).
-    pub(crate) fn document(
+    /// Always revalidated and always whole: `Range` is not looked at, for it is made anew in less time
+    /// than a resume takes. This is the place to compress it, when `Accept-Encoding` is understood.
+    pub(crate) fn generated(
         mut self,
-        content_type: &str,
-        extra: &[(&str, &str)],
-        body: Vec<u8>,
+        kind: &Generated<'_>,
+        body: impl FnOnce() -> Bytes,
     ) -> Answer {
-        match conditional::evaluate(self.request, &Validators::default()) {
-            Precondition::Failed => {
-                return self.error(Status::PreconditionFailed, "no such version");
-            }
-            Precondition::NotModified => return self.document_unchanged(),
-            Precondition::Proceed => {}
-        }
-        let mut head = self.start(Status::Ok);
-        head.field("Content-Type", content_type.as_bytes())
-            .field("Cache-Control", b"no-cache")
-            .field("X-Content-Type-Options", b"nosniff")
-            .field("Vary", b"Accept")
-            .field_u64("Content-Length", body.len() as u64);
-        for (name, value) in extra {
+        let validators = Validators {
+            etag: ETag::parse(kind.etag.as_bytes()),
+            last_modified: None,
+        };
+        let status = match evaluate(self.request, &validators) {
+            Precondition::Proceed => Status::Ok,
+            Precondition::NotModified => Status::NotModified,
+            Precondition::Failed => Status::PreconditionFailed,
+        };
+        let body = if status == Status::Ok {
+            body()
+        } else {
+            Bytes::new()
+        };
+        let mut head = self.start(status);
+        head.field("ETag", kind.etag.as_bytes())
+            .field("Cache-Control", b"no-cache");
+        for (name, value) in kind.fields {
             head.field(name, value.as_bytes());
+        }
+        if status == Status::Ok {
+            head.field("Content-Type", kind.content_type.as_bytes())
+                .field("X-Content-Type-Options", b"nosniff");
+        }
+        if status != Status::NotModified {
+            head.field_u64("Content-Length", body.len() as u64);
         }
         head.finish();
         let body = match self.request.method {
-            Method::Get => Body::Bytes(Bytes::from(body)),
+            Method::Get if !body.is_empty() => Body::Bytes(body),
             _ => Body::Empty,
         };
         reply(body, self.request.keep_alive)
-    }
-
-    fn document_unchanged(mut self) -> Answer {
-        let mut head = self.start(Status::NotModified);
-        head.field("Cache-Control", b"no-cache")
-            .field("Vary", b"Accept");
-        head.finish();
-        reply(Body::Empty, self.request.keep_alive)
     }
 
     /// What can be done here.

@@ -32,10 +32,11 @@ use overspill_wire::paths::{AVOID, PREFIX, TICKET};
 use crate::{
     access_log::CoreLog,
     cache::{MAX_BODY_BYTES, Ready, ReadyCache, Source},
+    checksums::Wanted,
     file::FoundFile,
     listing, over_hyper,
     parts::{self, Boundaries},
-    query::{TreeQuery, Whence},
+    query::{Aspect, TreeQuery, Whence},
     reply::{Context, Selected, reply},
     role::{Ask, Found, Role, Route},
     routes,
@@ -113,13 +114,16 @@ impl<R: Role> NodeService<R> {
     ) -> Answer {
         let instant = Instant::now();
         let fresh = self.cache.borrow().fresh(request.path(), instant);
-        if let Some(ready) = fresh {
+        if let Some(ready) = fresh.filter(|_| query.aspect == Aspect::Content) {
             return self.answer_file(&ready, request, query, now, out);
         }
         let url = match CatalogPath::from_url(request.path()) {
             Ok(url) => url,
             Err(error) => return answer_bad_path(error, request, Context::new(request, now, out)),
         };
+        if let Some(sums) = Wanted::by_query(&url, query) {
+            return sums.answer(&*self.role, query, Context::new(request, now, out));
+        }
         match (self.find(&url.path).await, url.form) {
             (Found::File(file), UrlForm::File) => {
                 let ready = self.make_ready(request.path(), url.path, file, now, instant);
@@ -130,6 +134,9 @@ impl<R: Role> NodeService<R> {
             (Found::Unreadable, _) => {
                 let detail = "the file is there but cannot be read; its owner has been told";
                 Context::new(request, now, out).error(Status::Forbidden, detail)
+            }
+            (Found::Absent, UrlForm::File) if let Some(sums) = Wanted::by_name(&url.path) => {
+                sums.answer(&*self.role, query, Context::new(request, now, out))
             }
             (Found::Absent | Found::File(_) | Found::Elsewhere, _) => {
                 Context::new(request, now, out).error(Status::NotFound, "there is no such file")
@@ -305,10 +312,7 @@ impl<R: Role> NodeService<R> {
             let path = format!("{}/", folder.to_url());
             return context.redirect(&with_query(path, request), None);
         }
-        let catalog = self.role.catalog();
-        let document = listing::document(&catalog, folder, query, &request.fields.accept);
-        let extra: &[(&str, &str)] = &[("Content-Security-Policy", listing::POLICY)];
-        context.document(document.content_type, extra, document.body)
+        listing::answer(&*self.role, request, query, folder, context)
     }
 }
 

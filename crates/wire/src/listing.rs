@@ -16,9 +16,11 @@ pub struct Listing {
     pub path: String,
     /// Revision of the catalog it was taken from.
     pub revision: u64,
-    /// What is in it, folders and files by name.
+    /// What is in it: in the byte order of paths, or with `sort` in that order, folders first.
     pub entries: Vec<Listed>,
-    /// Value for `?cursor=` to get the next page; absent on the last.
+    /// Value for `?cursor=` to get the next page; absent on the last. It says where the page ended, as
+    /// a path or, in a sorted listing, with the sort key: so entries that change meanwhile neither
+    /// hide others nor show them twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }

@@ -10,6 +10,8 @@
 )]
 
 mod bad_input;
+mod browser;
+mod checksums;
 mod clients;
 mod commands;
 mod crash;

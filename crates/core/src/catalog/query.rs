@@ -59,6 +59,8 @@ impl Selection {
         for (name, value) in pairs(query) {
             conditions += 1;
             match name {
+                // What an HTML form sends for a field that was left empty.
+                b"name" if value.is_empty() => conditions -= 1,
                 b"name" => globs.push(text("name", value)?),
                 b"ext" => selection.extensions.push(extension(&value)),
                 b"min_size" => selection.min_size = size("min_size", value)?,
@@ -230,6 +232,7 @@ mod tests {
     #[test]
     fn a_query_without_conditions_selects_nothing_special() {
         assert!(Selection::from_query(b"").unwrap().is_none());
+        assert!(Selection::from_query(b"name=").unwrap().is_none());
         assert!(
             Selection::from_query(b"ticket=abc&format=json")
                 .unwrap()
