@@ -185,6 +185,7 @@ mod tests {
                 mtime: "t".to_owned(),
                 root: None,
                 sha256: None,
+                crc32: None,
             },
         };
         for (line, expected) in [

@@ -124,6 +124,7 @@ mod tests {
                 mtime: mtime.to_owned(),
                 root: None,
                 sha256: None,
+                crc32: None,
             },
         }
     }

@@ -153,6 +153,7 @@ impl Located {
                     .unwrap_or_default(),
                 root: root.map(|root| root.to_string()),
                 sha256: None,
+                crc32: None,
             },
             path,
         })

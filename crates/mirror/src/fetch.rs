@@ -29,6 +29,9 @@ pub(crate) enum FetchError {
     /// Our own disk.
     #[error(transparent)]
     Store(#[from] ObjectError),
+    /// The bytes are those of the root, but another digest in the catalog is not theirs.
+    #[error("the catalog has a SHA-256 or CRC-32 that is not that of the bytes")]
+    Digests,
     /// The source no longer has this version; a newer revision will say what there is instead.
     #[error("the source no longer has this version")]
     Superseded,
@@ -62,7 +65,18 @@ pub(crate) async fn fetch(
             receiving.write(&part)?;
         }
     }
-    Ok(receiving.finish()?)
+    vouch(receiving.finish()?, missing)
+}
+
+/// Clients are told every digest of the catalog, so each one has to be that of the bytes.
+fn vouch(received: Received, missing: &Missing) -> Result<Received, FetchError> {
+    if missing
+        .content
+        .is_some_and(|told| told != received.content())
+    {
+        return Err(FetchError::Digests);
+    }
+    Ok(received)
 }
 
 async fn request(
@@ -95,5 +109,51 @@ async fn request(
             Err(FetchError::Superseded)
         }
         status => Err(FetchError::Unexpected(status)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use overspill_core::{
+        catalog::{Content, Entry, Kind, Revision},
+        path::CatalogPath,
+    };
+    use overspill_store::hash::ContentHasher;
+
+    use super::*;
+
+    /// An object that arrived whole, and what the catalog of a faulty server says of it.
+    fn received(change: fn(&mut Content)) -> Result<Received, FetchError> {
+        let dir = tempfile::tempdir().unwrap();
+        let store = ObjectStore::open(dir.path()).unwrap();
+        let mut hasher = ContentHasher::new();
+        hasher.update(b"bytes");
+        let (mut told, size) = hasher.finish();
+        let mut receiving = store.receive(told.root, size).unwrap();
+        receiving.write(b"bytes").unwrap();
+        change(&mut told);
+        let entry = Entry {
+            kind: Kind::File,
+            size,
+            mtime_ns: 0,
+            mode: 0o644,
+            revision: Revision(1),
+            content: Some(told),
+            stamp: None,
+        };
+        let path = CatalogPath::parse(b"file").unwrap();
+        let missing = Missing::new(&path, &entry, told.root);
+        vouch(receiving.finish().unwrap(), &missing)
+    }
+
+    #[test]
+    fn every_digest_of_the_catalog_is_checked_on_receipt() {
+        assert!(received(|_| {}).is_ok());
+        for lie in [
+            |content: &mut Content| content.crc32 ^= 1,
+            |content: &mut Content| content.sha256.0[31] ^= 1,
+        ] {
+            assert!(matches!(received(lie), Err(FetchError::Digests)));
+        }
     }
 }

@@ -20,7 +20,10 @@ use overspill_net::FileBody;
 use overspill_node::{
     Ask, FileVersion, Found, FoundFile, Meter, NodeIdentity, Role, Route, resident_bytes,
 };
-use overspill_store::objects::ObjectError;
+use overspill_store::{
+    archive::{Contents, Item},
+    objects::ObjectError,
+};
 use overspill_wire::status::{CatalogStatus, FleetStatus};
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::watch;
@@ -149,6 +152,15 @@ impl Role for MirrorRole {
                 Some(found_file(&entry, content, body))
             }
         }
+    }
+
+    fn has_all(&self, contents: &Contents) -> bool {
+        let is_here = |item: &Item| match item.entry.root() {
+            Some(root) => self.replica.is_held(&root),
+            None => item.is_folder(),
+        };
+        // Before the first catalog a mirror knows nothing, not even what there is not.
+        contents.revision() != Revision::ZERO && contents.after(None).all(|item| is_here(&item))
     }
 
     fn route(&self, _ask: &Ask<'_>) -> Route {

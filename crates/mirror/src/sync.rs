@@ -106,6 +106,10 @@ impl Syncer {
                 self.disk_is_full();
                 FULL_DISK_PAUSE
             }
+            FetchError::Digests => {
+                tracing::warn!(%path, %root, %error, "an object is not kept");
+                RETRY_PAUSE
+            }
             FetchError::Store(ObjectError::Mismatch { .. }) => {
                 tracing::warn!(%path, %root, %error, "a bad object was thrown away");
                 RETRY_PAUSE

@@ -94,6 +94,7 @@ impl FileVersion {
         };
         FieldLines {
             content_type: mime::content_type(path),
+            description: "Accept-Ranges: bytes\r\nX-Content-Type-Options: nosniff\r\n".to_owned(),
             legacy_digest: digest_line("Digest: SHA-256=", ""),
             repr_digest: digest_line("Repr-Digest: sha-256=:", ":"),
             revalidation,
@@ -107,6 +108,8 @@ impl FileVersion {
 pub struct FieldLines {
     /// The media type; where there are several ranges, that of each.
     pub content_type: String,
+    /// What every answer but a 304 says beside.
+    pub description: String,
     /// The line `Digest`, for those who ask for it; empty while there is no root.
     pub legacy_digest: String,
     /// The line `Repr-Digest`, for all but those who refuse it; empty while there is no root.

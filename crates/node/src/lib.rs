@@ -5,6 +5,7 @@
 //! it is running in.
 
 mod access_log;
+mod archive;
 mod cache;
 mod checksums;
 mod file;

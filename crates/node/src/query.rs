@@ -34,6 +34,8 @@ pub struct TreeQuery {
     pub depth: Depth,
     /// What is asked of a file.
     pub aspect: Aspect,
+    /// The archive asked for instead of a listing.
+    pub archive: Option<ArchiveFormat>,
     /// A selection instead of a folder's children.
     pub selection: Option<Selection>,
 }
@@ -86,9 +88,25 @@ pub enum Format {
     Json,
 }
 
+/// The form of an archive.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ArchiveFormat {
+    /// tar.
+    Tar,
+    /// tar, compressed by gzip.
+    TarGz,
+    /// tar, compressed by Zstandard.
+    TarZst,
+    /// ZIP, not compressed.
+    Zip,
+}
+
 /// Why a query is not understood: the client's fault, answered 400.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum TreeQueryError {
+    /// An unknown `archive`.
+    #[error("archive: expected tar, tar.gz, tar.zst or zip")]
+    Archive,
     /// An unknown `format`.
     #[error("format: expected html or json")]
     Format,
@@ -132,6 +150,7 @@ impl TreeQuery {
                 _ if name == AVOID.as_bytes() => parsed.avoid = members(&value),
                 _ if name == DIRECT.as_bytes() => parsed.whence = Whence::Here,
                 b"format" => parsed.format = Some(format(&value)?),
+                b"archive" => parsed.archive = Some(archive(&value)?),
                 b"cursor" => parsed.cursor = Some(cursor(&value)?),
                 b"limit" => parsed.limit = Some(limit(&value)?),
                 b"sort" => key = Some(sort_key(&value)?),
@@ -206,6 +225,16 @@ fn direction(value: &[u8]) -> Result<Direction, TreeQueryError> {
     }
 }
 
+fn archive(value: &[u8]) -> Result<ArchiveFormat, TreeQueryError> {
+    match value {
+        b"tar" => Ok(ArchiveFormat::Tar),
+        b"tar.gz" => Ok(ArchiveFormat::TarGz),
+        b"tar.zst" => Ok(ArchiveFormat::TarZst),
+        b"zip" => Ok(ArchiveFormat::Zip),
+        _ => Err(TreeQueryError::Archive),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,12 +242,14 @@ mod tests {
     #[test]
     fn our_parameters_are_read_and_others_ignored() {
         let query =
-            TreeQuery::parse(b"x=1&ticket=abc&avoid=m-1,m-2,BAD&direct&format=json").unwrap();
+            TreeQuery::parse(b"x=1&ticket=abc&avoid=m-1,m-2,BAD&direct&format=json&archive=tar.gz")
+                .unwrap();
         assert_eq!(query.ticket.as_deref(), Some(b"abc".as_slice()));
         let names: Vec<_> = query.avoid.iter().map(MemberId::as_str).collect();
         assert_eq!(names, ["m-1", "m-2"]);
         assert_eq!(query.whence, Whence::Here);
         assert_eq!(query.format, Some(Format::Json));
+        assert_eq!(query.archive, Some(ArchiveFormat::TarGz));
         assert!(query.selection.is_none());
     }
 
@@ -258,6 +289,10 @@ mod tests {
     #[test]
     fn errors_name_the_parameter() {
         for (query, message) in [
+            (
+                "archive=rar",
+                "archive: expected tar, tar.gz, tar.zst or zip",
+            ),
             ("format=xml", "format: expected html or json"),
             (
                 "cursor=%2Fa%2F..",

@@ -11,11 +11,11 @@ use overspill_http1::{
     digest::{self, Wish},
     multipart::Multipart,
     range::ByteRange,
-    request::{Fields, KeepAlive, Method, Request},
+    request::{Fields, KeepAlive, Method, Request, Version},
     response::{HeadWriter, Plan, error_body},
     status::Status,
 };
-use overspill_net::{Answer, Body, Decision, Now, Reply};
+use overspill_net::{Answer, Body, Decision, Framing, Now, Reply};
 use overspill_wire::paths::MEMBER_FIELD;
 
 use crate::{file::FieldLines, parts::Boundaries};
@@ -65,7 +65,7 @@ impl<'a> Context<'a> {
             return Selected::Nothing;
         }
         // Also with 412 and 416: whoever asks again knows by them how.
-        head.raw_fields(b"Accept-Ranges: bytes\r\nX-Content-Type-Options: nosniff\r\n");
+        head.raw_fields(lines.description.as_bytes());
         if plan.status().is_success() {
             write_digests(&mut head, lines, &request.fields);
         }
@@ -75,6 +75,26 @@ impl<'a> Context<'a> {
             Method::Get => selected,
             _ => Selected::Nothing,
         }
+    }
+
+    /// The head of a body whose length is not known; how its end is marked, and what becomes of the
+    /// connection. HTTP/1.0 knows no chunks, so its end is that of the connection.
+    pub(crate) fn stream_head(self, lines: &FieldLines) -> (Framing, KeepAlive) {
+        let (framing, keep_alive) = match self.request.version {
+            Version::Http10 => (Framing::UntilClose, KeepAlive::No),
+            Version::Http11 => (Framing::Chunked, self.request.keep_alive),
+        };
+        let mut head = HeadWriter::start(self.out, self.request.version, Status::Ok);
+        head.date(self.date)
+            .connection(keep_alive)
+            .raw_fields(lines.revalidation.as_bytes())
+            .raw_fields(lines.description.as_bytes())
+            .field("Content-Type", lines.content_type.as_bytes());
+        if framing == Framing::Chunked {
+            head.field("Transfer-Encoding", b"chunked");
+        }
+        head.finish();
+        (framing, keep_alive)
     }
 
     /// Sends the client elsewhere. Never cached: the next request may be decided otherwise.

@@ -12,6 +12,7 @@ use overspill_core::{
     path::CatalogPath,
     root::Root,
 };
+use overspill_store::archive::Contents;
 use overspill_wire::status::FleetStatus;
 
 use crate::file::FoundFile;
@@ -29,6 +30,10 @@ pub trait Role: Send + Sync + 'static {
 
     /// What is at `path`, if that can be told without waiting for a disk.
     fn find_in_memory(&self, path: &CatalogPath) -> Option<Found>;
+    /// Whether all of these contents are known, and their bytes on this node.
+    ///
+    /// For the moment of the call: [`Role::find`] has the last word on each file.
+    fn has_all(&self, contents: &Contents) -> bool;
 
     /// Who is to serve this body; a mirror always says itself.
     fn route(&self, ask: &Ask<'_>) -> Route;

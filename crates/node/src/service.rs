@@ -27,10 +27,11 @@ use overspill_http1::{
 use overspill_net::{
     Answer, Body, Client, Exchange, FileBody, FlowTable, HandedOver, Now, Service,
 };
-use overspill_wire::paths::{AVOID, PREFIX, TICKET};
+use overspill_wire::paths::{AVOID, DIRECT, PREFIX, TICKET};
 
 use crate::{
     access_log::CoreLog,
+    archive::{self, Planned},
     cache::{MAX_BODY_BYTES, Ready, ReadyCache, Source},
     checksums::Wanted,
     file::FoundFile,
@@ -129,7 +130,10 @@ impl<R: Role> NodeService<R> {
                 let ready = self.make_ready(request.path(), url.path, file, now, instant);
                 self.answer_file(&ready, request, query, now, out)
             }
-            (Found::Folder, form) => self.answer_folder(request, query, &url.path, form, now, out),
+            (Found::Folder, form) => {
+                self.answer_folder(request, query, &url.path, form, now, out)
+                    .await
+            }
             (Found::Elsewhere, UrlForm::File) => self.answer_elsewhere(request, query, now, out),
             (Found::Unreadable, _) => {
                 let detail = "the file is there but cannot be read; its owner has been told";
@@ -285,7 +289,8 @@ impl<R: Role> NodeService<R> {
     ) -> Answer {
         let context = Context::new(request, now, out);
         let Some((server, me)) = self.role.send_back() else {
-            let detail = "the file is not on this node and its server is away; try again later";
+            let detail =
+                "not all of it is on this node, nor is there another to ask; try again later";
             return context.error(Status::ServiceUnavailable, detail);
         };
         let ticket = query
@@ -295,10 +300,11 @@ impl<R: Role> NodeService<R> {
         let origin = ticket.map_or(server, |ticket| ticket.origin);
         let path = String::from_utf8_lossy(request.path());
         let avoid = avoid_parameter(query, Some(me.as_str()));
-        context.redirect(&format!("{origin}{path}?{}", &avoid[1..]), None)
+        let kept = kept_parameters(request.query().unwrap_or_default());
+        context.redirect(&format!("{origin}{path}?{kept}{}", &avoid[1..]), None)
     }
 
-    fn answer_folder(
+    async fn answer_folder(
         &self,
         request: &Request<'_>,
         query: &TreeQuery,
@@ -312,7 +318,25 @@ impl<R: Role> NodeService<R> {
             let path = format!("{}/", folder.to_url());
             return context.redirect(&with_query(path, request), None);
         }
-        listing::answer(&*self.role, request, query, folder, context)
+        let Some(format) = query.archive else {
+            return listing::answer(&*self.role, request, query, folder, context);
+        };
+        let selection = query.selection.as_ref();
+        match archive::lay_out(&self.role, folder, selection, format).await {
+            Planned::Layout(layout) => {
+                let asked = archive::Asked {
+                    role: &self.role,
+                    request,
+                    folder,
+                    format,
+                    boundaries: &self.boundaries,
+                    now: now.unix,
+                };
+                asked.answer(*layout, context)
+            }
+            Planned::NotHere => self.answer_elsewhere(request, query, now, out),
+            Planned::Refused(error) => context.error(Status::BadRequest, &error.to_string()),
+        }
     }
 }
 
@@ -408,6 +432,17 @@ fn memory_body(bytes: &Bytes, range: ByteRange, out: &mut Vec<u8>) -> Body {
     }
     out.extend_from_slice(&bytes[part]);
     Body::Written(range.len())
+}
+
+/// The parameters that say what is asked for, without those of one hop; each ends in `&`.
+fn kept_parameters(query: &[u8]) -> String {
+    let of_one_hop = [AVOID, DIRECT, TICKET];
+    let kept = query.split(|&byte| byte == b'&').filter(|pair| {
+        let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
+        !name.is_empty() && !of_one_hop.iter().any(|hop| hop.as_bytes() == name)
+    });
+    kept.map(|pair| format!("{}&", String::from_utf8_lossy(pair)))
+        .collect()
 }
 
 /// `&avoid=a,b` for the members this client has already met in vain, and `also`.

@@ -19,7 +19,10 @@ use overspill_net::FileBody;
 use overspill_node::{
     Ask, FileVersion, Found, FoundFile, Meter, NodeIdentity, Role, Route, resident_bytes,
 };
-use overspill_store::tree::{FileFacts, LiveFile, OpenError, Opened, Tree};
+use overspill_store::{
+    archive::Contents,
+    tree::{FileFacts, LiveFile, OpenError, Opened, Tree},
+};
 use overspill_wire::status::{CatalogStatus, FleetStatus, MemberStatus};
 
 use crate::{dispatcher::Dispatcher, publish::Published};
@@ -92,6 +95,11 @@ impl Role for ServerRole {
     fn find_in_memory(&self, path: &CatalogPath) -> Option<Found> {
         let opened = self.tree.open_path_in_memory(path)?;
         Some(self.found(path, opened))
+    }
+
+    fn has_all(&self, _contents: &Contents) -> bool {
+        // Before the first scan is through, the catalog may lack what nobody has seen yet.
+        self.published.is_scanned()
     }
 
     fn route(&self, ask: &Ask<'_>) -> Route {

@@ -1,4 +1,4 @@
-//! Content identity: BLAKE3 and SHA-256 of a file, in one pass over its bytes.
+//! Content identity: BLAKE3, SHA-256 and CRC-32 of a file, in one pass over its bytes.
 //!
 //! Files are read, never mapped: a mapped file that somebody truncates kills the process. A hash is
 //! given out only for bytes that held still; a file that moved underneath has none.
@@ -15,11 +15,12 @@ use thiserror::Error;
 
 use crate::tree::LiveFile;
 
-/// Both digests of a stream of bytes.
+/// All digests of a stream of bytes.
 #[derive(Clone)]
 pub struct ContentHasher {
     blake3: blake3::Hasher,
     sha256: digest::Context,
+    crc32: crc32fast::Hasher,
     bytes: u64,
 }
 
@@ -41,6 +42,7 @@ impl ContentHasher {
         Self {
             blake3: blake3::Hasher::new(),
             sha256: digest::Context::new(&digest::SHA256),
+            crc32: crc32fast::Hasher::new(),
             bytes: 0,
         }
     }
@@ -49,6 +51,7 @@ impl ContentHasher {
     pub fn update(&mut self, bytes: &[u8]) {
         self.blake3.update(bytes);
         self.sha256.update(bytes);
+        self.crc32.update(bytes);
         self.bytes += bytes.len() as u64;
     }
 
@@ -69,6 +72,7 @@ impl ContentHasher {
         let content = Content {
             root: Root(self.blake3.finalize().into()),
             sha256: Sha256(sha256),
+            crc32: self.crc32.finalize(),
         };
         (content, self.bytes)
     }
@@ -134,7 +138,7 @@ fn read(file: &File, size_max: u64) -> io::Result<ContentHasher> {
     Ok(hasher)
 }
 
-/// Fits the second-level cache, so both hashes read it from there; larger is not faster.
+/// Fits the second-level cache, so all hashes read it from there; larger is not faster.
 const BUFFER_BYTES: usize = 256 * 1024;
 const NICEST: i32 = 19;
 

@@ -13,6 +13,7 @@
 //! All calls block. Callers run them on threads of their own, never on one that serves. Nothing
 //! here may talk to a network or decide what is published.
 
+pub mod archive;
 pub mod hash;
 pub mod index;
 pub mod objects;

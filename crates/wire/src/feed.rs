@@ -12,7 +12,10 @@ use overspill_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{WireError, listing::ListedKind};
+use crate::{
+    WireError,
+    listing::{ListedKind, crc32_text},
+};
 
 /// The first line.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -80,6 +83,16 @@ pub struct ChangeLine {
     /// SHA-256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// CRC-32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc32: Option<String>,
+}
+
+/// Exactly eight digits, so that a content has one spelling.
+fn parse_crc32(text: &str) -> Result<u32, &'static str> {
+    let is_hex = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let value = u32::from_str_radix(text, 16).ok().filter(|_| is_hex);
+    value.ok_or("not a CRC-32: expected 8 hexadecimal digits")
 }
 
 fn is_zero(size: &u64) -> bool {
@@ -122,6 +135,7 @@ impl ChangeLine {
             mode: entry.map_or(0, |entry| entry.mode),
             root: content.map(|content| content.root.to_string()),
             sha256: content.map(|content| content.sha256.to_string()),
+            crc32: content.map(|content| crc32_text(content.crc32)),
         }
     }
 
@@ -154,7 +168,8 @@ impl ChangeLine {
     }
 
     fn content(&self) -> Result<Option<Content>, WireError> {
-        let (Some(root), Some(sha256)) = (&self.root, &self.sha256) else {
+        let (Some(root), Some(sha256), Some(crc32)) = (&self.root, &self.sha256, &self.crc32)
+        else {
             return Ok(None);
         };
         Ok(Some(Content {
@@ -164,6 +179,7 @@ impl ChangeLine {
             sha256: sha256
                 .parse()
                 .map_err(|error| WireError::new("sha256", error))?,
+            crc32: parse_crc32(crc32).map_err(|error| WireError::new("crc32", error))?,
         }))
     }
 }
@@ -196,6 +212,7 @@ mod tests {
             content: Some(Content {
                 root: Root([1; 32]),
                 sha256: Sha256([2; 32]),
+                crc32: 3,
             }),
             stamp: None,
         };
@@ -239,7 +256,7 @@ mod tests {
             (r#"{"path":"/a/../b","rev":1}"#, "path"),
             (r#"{"path":"/","rev":1}"#, "path"),
             (
-                r#"{"path":"/a","rev":1,"kind":"file","root":"x","sha256":"y"}"#,
+                r#"{"path":"/a","rev":1,"kind":"file","root":"x","sha256":"y","crc32":"z"}"#,
                 "root",
             ),
         ] {

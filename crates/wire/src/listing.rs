@@ -46,6 +46,9 @@ pub struct Listed {
     /// SHA-256 in hexadecimal; present when `root` is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// CRC-32 in hexadecimal, as `unzip -v` prints it; present when `root` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc32: Option<String>,
 }
 
 /// What a listed entry is.
@@ -76,6 +79,11 @@ impl From<ListedKind> for Kind {
     }
 }
 
+/// A CRC-32 as eight hexadecimal digits.
+pub(crate) fn crc32_text(crc32: u32) -> String {
+    format!("{crc32:08x}")
+}
+
 impl Listed {
     /// Describes `entry` at `path` as seen from `folder`, which must hold it.
     pub fn new(folder: &CatalogPath, path: &CatalogPath, entry: &Entry) -> Self {
@@ -98,6 +106,7 @@ impl Listed {
             mtime: display_date(entry.mtime_ns),
             root: entry.content.map(|content| content.root.to_string()),
             sha256: entry.content.map(|content| content.sha256.to_string()),
+            crc32: entry.content.map(|content| crc32_text(content.crc32)),
         }
     }
 }

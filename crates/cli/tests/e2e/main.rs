@@ -9,6 +9,7 @@
     reason = "a test fails where it is wrong; the lint's own exception covers only #[test]"
 )]
 
+mod archives;
 mod bad_input;
 mod browser;
 mod checksums;

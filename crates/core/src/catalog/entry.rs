@@ -31,6 +31,9 @@ pub struct Content {
     pub root: Root,
     /// SHA-256 of the same bytes, for everybody else's tools.
     pub sha256: Sha256,
+    /// CRC-32 of the same bytes, as ZIP and gzip have it (IEEE 802.3). It stands before a file's
+    /// bytes in a ZIP archive, so it has to be known before they are read again.
+    pub crc32: u32,
 }
 
 /// What a file on the server's disk was when it was hashed. With size and mtime it decides whether

@@ -8,7 +8,7 @@ use std::{
 };
 
 use overspill_core::{
-    catalog::{Entry, Revision},
+    catalog::{Content, Entry, Revision},
     path::CatalogPath,
     root::Root,
 };
@@ -57,11 +57,28 @@ pub(crate) struct Missing {
     pub(crate) revision: Revision,
     pub(crate) root: Root,
     pub(crate) size: u64,
+    /// What the catalog says of the bytes; the root is the first of it.
+    pub(crate) content: Option<Content>,
     /// One of the paths it is wanted for.
     pub(crate) path: CatalogPath,
     /// Not to be tried before this.
     pub(super) not_before: Option<Instant>,
     pub(super) claim: Claim,
+}
+
+impl Missing {
+    /// What `entry` at `path` lacks; free to be fetched.
+    pub(crate) fn new(path: &CatalogPath, entry: &Entry, root: Root) -> Self {
+        Self {
+            revision: entry.revision,
+            root,
+            size: entry.size,
+            content: entry.content,
+            path: path.clone(),
+            not_before: None,
+            claim: Claim::Free,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -140,15 +157,8 @@ impl State {
         if let Some(object) = self.objects.get_mut(&root) {
             object.presence = Presence::Missing(revision);
         }
-        let (size, path) = (entry.size, path.clone());
-        let missing = Missing {
-            revision,
-            root,
-            size,
-            path,
-            not_before: None,
-            claim: Claim::Free,
-        };
+        let size = entry.size;
+        let missing = Missing::new(path, entry, root);
         if self.missing.insert((revision, root), missing).is_none() {
             self.missing_bytes += size;
         }

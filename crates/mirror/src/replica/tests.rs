@@ -34,6 +34,7 @@ fn change(revision: u64, name: &str, content: Option<u8>) -> Change {
             content: Some(Content {
                 root: root(byte),
                 sha256: Sha256([0; 32]),
+                crc32: 0,
             }),
             stamp: None,
         })

@@ -20,6 +20,7 @@ fn entry(kind: Kind, sum: Option<u8>) -> Arc<Entry> {
         content: sum.map(|byte| Content {
             root: Root([byte; 32]),
             sha256: Sha256([byte; 32]),
+            crc32: 0,
         }),
         stamp: None,
     })

@@ -31,6 +31,7 @@ fn entry(kind: Kind, size: u64) -> Arc<Entry> {
     let content = (kind == Kind::File).then_some(overspill_core::catalog::Content {
         root: Root([1; 32]),
         sha256: Sha256([2; 32]),
+        crc32: 0,
     });
     Arc::new(Entry {
         kind,
@@ -63,6 +64,10 @@ struct OnPaper {
 }
 
 impl Role for OnPaper {
+    fn has_all(&self, _contents: &overspill_store::archive::Contents) -> bool {
+        true
+    }
+
     fn name(&self) -> &str {
         "paper"
     }

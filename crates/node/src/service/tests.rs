@@ -15,6 +15,7 @@ use overspill_core::{
 };
 use overspill_http1::request::{Limits, Parsed, parse};
 use overspill_net::{Clock, Part, Security};
+use overspill_store::archive::Contents;
 use overspill_wire::status::FleetStatus;
 
 use super::*;
@@ -80,11 +81,16 @@ impl Role for Script {
         let content = Content {
             root: ROOT,
             sha256: Sha256([0; 32]),
+            crc32: 0,
         };
         Found::File(FoundFile {
             body: FileBody::Object(Arc::new(file)),
             version: FileVersion::known(size, 1_000_000_000, content, Revision(3)),
         })
+    }
+
+    fn has_all(&self, _contents: &Contents) -> bool {
+        self.away_to.is_none()
     }
 
     fn route(&self, ask: &Ask<'_>) -> Route {
@@ -434,4 +440,45 @@ fn over_hyper_the_answer_is_the_same() {
         assert!(text.to_ascii_lowercase().contains(&line), "{line}");
     }
     assert_eq!(response.headers()["etag"], ROOT.etag().as_str());
+}
+
+#[test]
+fn an_archive_that_is_not_all_here_is_asked_for_elsewhere() {
+    let target = "/folder/?archive=zip&name=*.iso&ticket=t&avoid=m-1&direct";
+    let away = scene(|script| {
+        script.away_to = Some(("http://server".into(), "me".parse().unwrap()));
+    });
+    let (head, body) = away.ask(&format!("GET {target} HTTP/1.1"));
+    assert!(head.starts_with("HTTP/1.1 307 "), "{head}");
+    let location = "Location: http://server/folder/?archive=zip&name=*.iso&avoid=m-1,me\r\n";
+    assert!(head.contains(location), "{head}");
+    assert!(matches!(body, Body::Empty));
+}
+
+#[test]
+fn an_empty_archive_is_described_like_a_file() {
+    let scene = scene(|_| {});
+    let (head, body) = scene.ask("GET /folder/?archive=zip HTTP/1.1");
+    for field in [
+        "HTTP/1.1 200 OK\r\n",
+        "ETag: \"zip-",
+        "Content-Type: application/zip\r\n",
+        "Content-Disposition: attachment; filename=\"folder.zip\"\r\n",
+        "Accept-Ranges: bytes\r\n",
+        "Content-Length: 22\r\n",
+    ] {
+        assert!(head.contains(field), "{head}");
+    }
+    assert!(matches!(body, Body::Parts { bytes: 22, .. }));
+    let (head, body) = scene.ask("HEAD /?archive=tar.zst HTTP/1.0");
+    for field in [
+        "Connection: close\r\n",
+        "ETag: W/\"tar.zst-",
+        "Content-Disposition: attachment; filename=\"files.tar.zst\"\r\n",
+        "Accept-Ranges: none\r\n",
+    ] {
+        assert!(head.contains(field), "{head}");
+    }
+    assert!(!head.contains("Content-Length") && !head.contains("Transfer-Encoding"));
+    assert!(matches!(body, Body::Empty));
 }

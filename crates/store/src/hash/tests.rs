@@ -23,21 +23,24 @@ fn digests(bytes: &[u8]) -> Content {
 
 #[test]
 fn digests_are_those_of_the_standards() {
-    for (bytes, blake3, sha256) in [
+    for (bytes, blake3, sha256, crc32) in [
         (
             &b""[..],
             "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            0,
         ),
         (
             b"abc",
             "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            0x3524_41c2,
         ),
     ] {
         let content = digests(bytes);
         assert_eq!(content.root.to_string(), blake3);
         assert_eq!(content.sha256.to_string(), sha256);
+        assert_eq!(content.crc32, crc32);
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
-//! | 0 | 1 | version, 1 |
+//! | 0 | 1 | version, 2 |
 //! | 1 | 1 | kind: 0 file, 1 folder |
 //! | 2 | 1 | what is present: 1 content, 2 stamp |
 //! | 3 | 1 | 0 |
@@ -17,6 +17,9 @@
 //! | 32 | 32 | root, or zeros |
 //! | 64 | 32 | sha-256, or zeros |
 //! | 96 | 24 | stamp: dev, ino, ctime in ns; or zeros |
+//! | 120 | 4 | crc-32, or zeros |
+//!
+//! Version 1 had no CRC-32. Its records are dropped, and the files hashed once more.
 
 use overspill_core::{
     catalog::{Content, Entry, Kind, Revision, Stamp},
@@ -61,6 +64,7 @@ pub(super) fn encode(entry: &Entry) -> [u8; RECORD_BYTES] {
         record[2] |= HAS_CONTENT;
         record[32..64].copy_from_slice(&content.root.0);
         record[64..96].copy_from_slice(&content.sha256.0);
+        record[120..124].copy_from_slice(&content.crc32.to_le_bytes());
     }
     if let Some(stamp) = entry.stamp {
         record[2] |= HAS_STAMP;
@@ -109,6 +113,7 @@ fn read(record: &[u8; RECORD_BYTES]) -> Entry {
     let content = Content {
         root: Root(array(record, 32)),
         sha256: Sha256(array(record, 64)),
+        crc32: u32::from_le_bytes(array(record, 120)),
     };
     let stamp = Stamp {
         dev: u64::from_le_bytes(array(record, 96)),
@@ -135,8 +140,8 @@ fn array<const N: usize>(record: &[u8; RECORD_BYTES], at: usize) -> [u8; N] {
     std::array::from_fn(|offset| record[at + offset])
 }
 
-const RECORD_BYTES: usize = 120;
-const VERSION: u8 = 1;
+const RECORD_BYTES: usize = 124;
+const VERSION: u8 = 2;
 const HAS_CONTENT: u8 = 1;
 const HAS_STAMP: u8 = 2;
 

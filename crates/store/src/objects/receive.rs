@@ -146,7 +146,7 @@ impl Received {
         self.content.root
     }
 
-    /// Both digests of the bytes received.
+    /// All digests of the bytes received.
     pub fn content(&self) -> Content {
         self.content
     }

@@ -30,6 +30,7 @@ impl Numbers {
         let content = Content {
             root: Root(self.digest()),
             sha256: Sha256(self.digest()),
+            crc32: self.edgy() as u32,
         };
         let stamp = Stamp {
             dev: self.edgy(),
@@ -72,6 +73,7 @@ fn the_encoding_is_the_one_on_disks_out_there() {
         content: Some(Content {
             root: Root([0xaa; 32]),
             sha256: Sha256([0xbb; 32]),
+            crc32: 0x0102_0304,
         }),
         stamp: Some(Stamp {
             dev: 4,
@@ -81,7 +83,7 @@ fn the_encoding_is_the_one_on_disks_out_there() {
     };
     let number = |low: u8, high: u8| [low, high, 0, 0, 0, 0, 0, 0];
     let expected = [
-        &[1, 0, 3, 0, 0xa4, 0x01, 0, 0][..],
+        &[2, 0, 3, 0, 0xa4, 0x01, 0, 0][..],
         &number(2, 1),
         &[0xff; 8],
         &number(3, 0),
@@ -90,9 +92,19 @@ fn the_encoding_is_the_one_on_disks_out_there() {
         &number(4, 0),
         &number(5, 0),
         &number(6, 0),
+        &[4, 3, 2, 1],
     ]
     .concat();
     assert_eq!(encode(&entry)[..], expected);
+}
+
+/// Version 1 had no CRC-32; the file has to be read again anyway.
+#[test]
+fn a_record_of_the_old_version_is_not_read() {
+    let mut record = encode(&Numbers(6).entry());
+    record[0] = 1;
+    let old = &record[..RECORD_BYTES - 4];
+    assert_eq!(decode(old), Err(RecordError::Version(1)));
 }
 
 #[test]
