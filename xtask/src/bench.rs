@@ -21,9 +21,12 @@ mod load;
 mod log;
 mod machine;
 mod pace;
+mod pair;
 mod process;
+mod redirect;
 mod release;
 mod sample;
+mod secure;
 mod serve;
 mod tree;
 
@@ -34,7 +37,7 @@ pub(crate) enum Bench {
     Catalog(catalog::Args),
     /// The access log: what a line costs the thread that serves.
     Log,
-    /// CPU time per request and memory per connection, beside nginx and lighttpd.
+    /// CPU time per request and memory per connection, beside nginx, lighttpd and Caddy.
     Serve(serve::Args),
 }
 
@@ -63,6 +66,16 @@ fn note(text: &str) {
 /// Prints a result.
 fn print(text: &str) -> Result<()> {
     Ok(writeln!(io::stdout().lock(), "{text}")?)
+}
+
+/// An empty table in Markdown; columns as in [`table`].
+fn markdown(header: &[&str], text_columns: usize) -> Table {
+    let mut table = table(header, text_columns);
+    table.load_style(presets::ASCII_MARKDOWN);
+    for column in table.column_iter_mut() {
+        column.set_padding((1, 1));
+    }
+    table
 }
 
 /// An empty table whose columns, but for the first `text_columns`, hold figures.

@@ -11,7 +11,10 @@ use std::{
 use overspill_client::{Folder, HttpUrl, Located};
 use serde_json::json;
 
-use crate::terminal::{self, CommandError};
+use crate::{
+    terminal::{self, CommandError},
+    trust::TrustArgs,
+};
 
 /// Find files on a server
 ///
@@ -50,6 +53,8 @@ pub(crate) struct Args {
     /// Print one JSON object per line, with size, time and root
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 /// Runs the command.
@@ -61,7 +66,7 @@ async fn find(args: &Args) -> Result<(), CommandError> {
     let url = HttpUrl::parse(&args.url)?;
     let conditions = args.conditions();
     Folder::check(&conditions)?;
-    let client = terminal::client();
+    let client = terminal::client(args.trust.trust()?);
     let mut folder = Folder::find(&url, &conditions)?;
     let mut output = BufWriter::new(io::stdout());
     while let Some(entries) = folder.next_page(&client).await? {

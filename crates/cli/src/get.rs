@@ -14,12 +14,15 @@ use std::{
 };
 
 use overspill_client::{
-    Download, DownloadError, Exit, HttpClient, HttpUrl, OnChange, OnExisting, UrlError,
+    Download, DownloadError, Exit, HttpClient, HttpUrl, OnChange, OnExisting, Trust, UrlError,
 };
 use tokio::signal::ctrl_c;
 
 use self::view::{Style, View};
-use crate::terminal::{self, complain};
+use crate::{
+    terminal::{self, complain},
+    trust::TrustArgs,
+};
 
 /// Download files from a server, or from any HTTP server
 ///
@@ -52,18 +55,20 @@ pub(crate) struct Args {
     /// Fail (exit code 5) when a file changes on the server, instead of starting over
     #[arg(long)]
     no_restart: bool,
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> ExitCode {
-    let urls = match args.check() {
-        Ok(urls) => urls,
+    let (urls, trust) = match args.check() {
+        Ok(checked) => checked,
         Err(message) => {
             complain(message);
             return ExitCode::from(Exit::Usage.code());
         }
     };
-    let client = terminal::client();
+    let client = terminal::client(trust);
     let mut exit = Exit::Ok;
     for url in urls {
         exit = exit.worse(args.download(&client, url).await);
@@ -76,12 +81,14 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 
 impl Args {
     /// Everything that can be found wrong before the first byte.
-    fn check(&self) -> Result<Vec<HttpUrl>, String> {
+    fn check(&self) -> Result<(Vec<HttpUrl>, Trust), String> {
         let urls: Result<Vec<_>, UrlError> =
             self.urls.iter().map(|url| HttpUrl::parse(url)).collect();
         let urls = urls.map_err(|error| error.to_string())?;
+        let trust = self.trust.trust();
+        let trust = trust.map_err(|error| format!("--ca-file: {error}"))?;
         let Some(output) = &self.output else {
-            return Ok(urls);
+            return Ok((urls, trust));
         };
         if self.json && is_stdout(output) {
             return Err(
@@ -94,7 +101,7 @@ impl Args {
                 output.display()
             ));
         }
-        Ok(urls)
+        Ok((urls, trust))
     }
 
     async fn download(&self, client: &HttpClient, url: HttpUrl) -> Exit {

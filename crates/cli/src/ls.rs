@@ -13,7 +13,10 @@ use overspill_core::units::display_size;
 use overspill_wire::listing::{Listed, ListedKind};
 use serde_json::json;
 
-use crate::terminal::{self, CommandError, printable};
+use crate::{
+    terminal::{self, CommandError, printable},
+    trust::TrustArgs,
+};
 
 /// List a folder of a server
 ///
@@ -28,6 +31,8 @@ pub(crate) struct Args {
     /// Print one JSON object per line, with the exact size, root and URL
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 /// Runs the command.
@@ -36,7 +41,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 }
 
 async fn list(args: &Args) -> Result<(), CommandError> {
-    let client = terminal::client();
+    let client = terminal::client(args.trust.trust()?);
     let url = HttpUrl::parse(&args.url)?;
     let line = if args.json { json_line } else { table_line };
     let mut folder = Folder::list(&url)?;

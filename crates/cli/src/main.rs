@@ -12,6 +12,7 @@ mod serve;
 mod service;
 mod status;
 mod terminal;
+mod trust;
 
 use std::process::ExitCode;
 

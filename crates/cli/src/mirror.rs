@@ -14,8 +14,9 @@ use overspill_server::read_token;
 
 use crate::{
     serve::with_cause,
-    service::{Common, Surroundings, reachable_url, short_name, state_folder, until_asked_to_end},
+    service::{Common, Surroundings, short_name, state_folder, until_asked_to_end},
     terminal::complain,
+    trust::TrustArgs,
 };
 
 /// Hold verified copies of a server's files and share its load: a mirror
@@ -48,16 +49,21 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RATE", default_value = "8MiB/s")]
     scrub_rate: Rate,
     #[command(flatten)]
+    trust: TrustArgs,
+    #[command(flatten)]
     common: Common,
 }
 
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> ExitCode {
     args.common.begin();
-    let prepared = args.common.surroundings().and_then(|surroundings| {
-        let config = args.config(&surroundings)?;
-        Ok((surroundings, config))
-    });
+    let prepared = args
+        .common
+        .surroundings(&args.store_folder())
+        .and_then(|surroundings| {
+            let config = args.config(&surroundings)?;
+            Ok((surroundings, config))
+        });
     let (mut surroundings, config) = match prepared {
         Ok(prepared) => prepared,
         Err(text) => {
@@ -78,7 +84,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    greet(&running, &store);
+    greet(&running, &surroundings, &store);
     let failed = running.failed();
     let mut link = running.link();
     // Both only wait.
@@ -119,14 +125,27 @@ async fn refused(link: &mut tokio::sync::watch::Receiver<Link>) -> String {
 }
 
 impl Args {
+    fn server(&self) -> &str {
+        self.server.trim_end_matches('/')
+    }
+
+    /// The folder for the copies and a certificate of our own.
+    fn store_folder(&self) -> PathBuf {
+        let name = short_name(self.server().as_bytes());
+        let default = || state_folder(&format!("mirror-{name}"));
+        self.store.clone().unwrap_or_else(default)
+    }
+
     fn config(&self, surroundings: &Surroundings) -> Result<Config, String> {
-        let server = self.server.trim_end_matches('/');
-        let default_store = || state_folder(&format!("mirror-{}", short_name(server.as_bytes())));
         Ok(Config {
-            server: server.to_owned(),
+            server: self.server().to_owned(),
             token: self.token()?,
-            store: self.store.clone().unwrap_or_else(default_store),
-            listen: self.common.bindings(),
+            store: self.store_folder(),
+            trust: self
+                .trust
+                .trust()
+                .map_err(|error| format!("--ca-file: {error}"))?,
+            listen: surroundings.bindings(),
             public_url: self.public_url.clone(),
             capacity: surroundings.capacity,
             scrub_rate: self.scrub_rate,
@@ -149,17 +168,20 @@ impl Args {
     }
 }
 
-fn greet(running: &Running, store: &std::path::Path) {
+fn greet(running: &Running, surroundings: &Surroundings, store: &std::path::Path) {
+    let urls = surroundings.urls(running.addresses());
+    let certificate = surroundings.about_certificate();
+    let note = certificate.map_or_else(String::new, |text| format!("{text}\n\n"));
     let catalog = running.status().catalog;
     let mut out = std::io::stdout().lock();
     // Nobody may be reading; serving goes on all the same.
     let _ = writeln!(
         out,
-        "Mirror {} ({}, {} from before) at\n\n    {}/\n\nStore: {}",
+        "Mirror {} ({}, {} from before) at\n\n    {}/\n\n{note}Store: {}",
         running.status().node.name,
         counted(catalog.files, "file"),
         display_size(catalog.bytes),
-        reachable_url(running.addresses()),
+        urls.join("/\n    "),
         store.display(),
     );
     let _ = out.flush();

@@ -12,7 +12,7 @@ use overspill_server::{Config, Loss, Offload, Running, start};
 use overspill_store::tree::Hidden;
 
 use crate::{
-    service::{Common, Surroundings, reachable_url, short_name, state_folder, until_asked_to_end},
+    service::{Common, Surroundings, short_name, state_folder, until_asked_to_end},
     terminal::complain,
 };
 
@@ -65,7 +65,7 @@ const SCAN_PATIENCE: Duration = Duration::from_secs(2);
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> ExitCode {
     args.common.begin();
-    let mut surroundings = match args.common.surroundings() {
+    let mut surroundings = match args.common.surroundings(&args.state_folder()) {
         Ok(surroundings) => surroundings,
         Err(text) => {
             complain(text);
@@ -82,7 +82,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    greet(&running, &args, &state).await;
+    greet(&running, &args, &surroundings, &state).await;
     let failed = running.failed();
     until_asked_to_end(&failed, &mut surroundings.access).await;
     let is_failure = failed.is_cancelled();
@@ -101,21 +101,22 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 }
 
 impl Args {
-    fn config(&self, surroundings: &Surroundings) -> Config {
+    /// The folder for the index, the token and a certificate of our own.
+    fn state_folder(&self) -> PathBuf {
         let absolute = self
             .folder
             .canonicalize()
             .unwrap_or_else(|_| self.folder.clone());
-        let default_state = || {
-            state_folder(&format!(
-                "server-{}",
-                short_name(absolute.as_os_str().as_bytes())
-            ))
-        };
+        let name = short_name(absolute.as_os_str().as_bytes());
+        let default = || state_folder(&format!("server-{name}"));
+        self.state.clone().unwrap_or_else(default)
+    }
+
+    fn config(&self, surroundings: &Surroundings) -> Config {
         Config {
             tree: self.folder.clone(),
-            listen: self.common.bindings(),
-            state: self.state.clone().unwrap_or_else(default_state),
+            listen: surroundings.bindings(),
+            state: self.state_folder(),
             capacity: surroundings.capacity,
             policy: self.policy,
             offload: match self.offload {
@@ -142,13 +143,21 @@ impl Args {
 }
 
 /// Says where it serves, how much, and how to join.
-async fn greet(running: &Running, args: &Args, state: &std::path::Path) {
+async fn greet(
+    running: &Running,
+    args: &Args,
+    surroundings: &Surroundings,
+    state: &std::path::Path,
+) {
     let begun = std::time::Instant::now();
     // Looked at again and again for the moment it takes: only greeting depends on it.
     while !running.is_scanned() && begun.elapsed() < SCAN_PATIENCE {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let url = reachable_url(running.addresses());
+    let urls = surroundings.urls(running.addresses());
+    let url = urls.first().map_or("", String::as_str);
+    let certificate = surroundings.about_certificate();
+    let note = certificate.map_or_else(String::new, |text| format!("{text}\n\n"));
     let catalog = running.status().catalog;
     let so_far = if running.is_scanned() {
         ""
@@ -159,13 +168,14 @@ async fn greet(running: &Running, args: &Args, state: &std::path::Path) {
     // Nobody may be reading; serving goes on all the same.
     let _ = writeln!(
         out,
-        "Serving {} ({}, {}{so_far}) at\n\n    {url}/\n\n\
+        "Serving {} ({}, {}{so_far}) at\n\n    {}/\n\n{note}\
          Add a mirror on another machine with\n\n    \
          OVERSPILL_TOKEN={} overspill mirror {url}\n\n\
          State and token: {}",
         args.folder.display(),
         counted(catalog.files, "file"),
         display_size(catalog.bytes),
+        urls.join("/\n    "),
         running.token().reveal(),
         state.display(),
     );

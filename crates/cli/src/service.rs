@@ -3,26 +3,33 @@
 //! It must never decide anything about serving itself.
 
 mod access;
+mod config;
 mod limits;
+mod tls;
 
 use std::{
     env,
     io::IsTerminal,
     net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
-    path::PathBuf,
+    path::{Path, PathBuf},
+    sync::Arc,
     thread,
+    time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use overspill_core::units::Rate;
 use overspill_net::{Binding, ServeLimits};
-use overspill_node::NodeSettings;
+use overspill_node::{NodeSettings, SharedRules};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use self::{
     access::{Access, AccessArgs},
+    config::FileConfig,
     limits::LimitArgs,
+    tls::{Secured, TlsArgs, Vouched},
 };
 use crate::serve::with_cause;
 
@@ -31,9 +38,10 @@ use crate::serve::with_cause;
 pub(crate) struct Common {
     /// Address and port to listen on; port 0 takes a free one
     ///
-    /// A bare port listens on every address. [default: every address, port 8080]
-    #[arg(long, value_name = "ADDR:PORT", value_parser = parse_listen)]
-    pub(crate) listen: Option<SocketAddr>,
+    /// A bare port listens on every address; off leaves only https. [default: every address, port
+    /// 8080]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = Listen::parse)]
+    listen: Option<Listen>,
     /// How fast this machine can send, such as 1Gbit/s or 50MiB/s
     ///
     /// Work is shared in proportion. Without it a gigabit is assumed until more is seen.
@@ -42,13 +50,34 @@ pub(crate) struct Common {
     /// Serving threads [default: one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
+    /// Configuration file, TOML: [limits] with the options below, [[rule]] for headers by path
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// End when the starting process ends
     #[arg(long, hide = true)]
     pub(crate) die_with_parent: bool,
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
     access: AccessArgs,
+}
+
+/// Where plain HTTP is spoken.
+#[derive(Clone, Copy, Debug)]
+enum Listen {
+    At(SocketAddr),
+    Off,
+}
+
+impl Listen {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            _ => parse_listen(text).map(Self::At),
+        }
+    }
 }
 
 /// What surrounds the serving of both roles. Everything the node has to be given of it beyond its
@@ -59,16 +88,70 @@ pub(crate) struct Surroundings {
     pub(crate) capacity: Option<Rate>,
     /// Limits towards clients.
     pub(crate) limits: ServeLimits,
+    /// Where plain HTTP is spoken, if it is.
+    plain: Option<SocketAddr>,
+    /// Where https is spoken, if it is.
+    secured: Option<Secured>,
+    hsts: Option<Duration>,
+    rules: SharedRules,
     /// The access log. To be dropped once nobody serves any more.
     pub(crate) access: Access,
 }
 
 impl Surroundings {
+    /// Where to listen; what others are told comes first. That is https if somebody vouches for it:
+    /// clients of either scheme may be sent there.
+    pub(crate) fn bindings(&self) -> Vec<Binding> {
+        let plain = self.plain.map(|address| Binding { address, tls: None });
+        let secured = self.secured.as_ref().map(|secured| Binding {
+            address: secured.listen,
+            tls: Some(Arc::clone(&secured.tls)),
+        });
+        let is_vouched_for = |secured: &Secured| secured.trust == Vouched::ByAuthority;
+        let both = match self.secured.as_ref().is_some_and(is_vouched_for) {
+            true => [secured, plain],
+            false => [plain, secured],
+        };
+        both.into_iter().flatten().collect()
+    }
+
     /// What is set for the answers.
     pub(crate) fn settings(&self) -> NodeSettings {
         NodeSettings {
             access_log: self.access.log(),
+            hsts: self.hsts,
+            rules: Arc::clone(&self.rules),
         }
+    }
+
+    /// The URLs of a node that listens at `addresses`, in the order of the bindings; and what there
+    /// is to say about a certificate that nobody vouches for.
+    pub(crate) fn urls(&self, addresses: &[SocketAddr]) -> Vec<String> {
+        let schemes = self
+            .bindings()
+            .into_iter()
+            .map(|binding| match binding.tls {
+                Some(_) => "https",
+                None => "http",
+            });
+        let urls = schemes
+            .zip(addresses)
+            .map(|(scheme, &address)| reachable_url(scheme, address));
+        urls.collect()
+    }
+
+    /// What to say about a certificate that nobody vouches for.
+    pub(crate) fn about_certificate(&self) -> Option<String> {
+        let secured = self.secured.as_ref()?;
+        let certificate = secured.tls.describe();
+        (secured.trust == Vouched::ByNobody).then(|| {
+            format!(
+                "Nobody vouches for this certificate. Give clients --ca-file {} (curl: --cacert);\n\
+                 its SHA-256 fingerprint is\n{}",
+                certificate.file.display(),
+                certificate.fingerprint
+            )
+        })
     }
 }
 
@@ -76,13 +159,13 @@ impl Surroundings {
 const DEFAULT_PORT: u16 = 8080;
 
 impl Common {
-    /// Where to listen.
-    pub(crate) fn bindings(&self) -> Vec<Binding> {
-        let default = || overspill_net::any_address(DEFAULT_PORT);
-        vec![Binding {
-            address: self.listen.unwrap_or_else(default),
-            tls: None,
-        }]
+    /// Where plain HTTP is spoken, unless it is off.
+    fn plain(&self) -> Option<SocketAddr> {
+        match self.listen {
+            Some(Listen::Off) => None,
+            Some(Listen::At(address)) => Some(address),
+            None => Some(overspill_net::any_address(DEFAULT_PORT)),
+        }
     }
 
     /// Serving threads.
@@ -91,12 +174,30 @@ impl Common {
         self.threads.map_or_else(available, usize::from)
     }
 
-    /// Checks the limits and opens the access log; otherwise the complaint.
-    pub(crate) fn surroundings(&self) -> Result<Surroundings, String> {
-        let limits = self.limits.limits().map_err(|error| error.to_string())?;
+    /// Checks the limits, reads the certificate and opens the access log; otherwise the complaint.
+    pub(crate) fn surroundings(&self, state: &Path) -> Result<Surroundings, String> {
+        let file = match &self.config {
+            Some(path) => FileConfig::read(path).map_err(|error| error.to_string())?,
+            None => FileConfig::default(),
+        };
+        let rules = file.rules().map_err(|error| error.to_string())?;
+        let options = self.limits.clone().or(file.limits);
+        let limits = options.limits().map_err(|error| error.to_string())?;
         let access = self.access.open().map_err(|error| with_cause(&error))?;
+        let secured = self.tls.secured(state)?;
+        if self.plain().is_none() && secured.is_none() {
+            return Err(
+                "--listen off leaves nothing to listen on: give --tls-cert and --tls-key, or \
+                 --tls-self-signed"
+                    .to_owned(),
+            );
+        }
         Ok(Surroundings {
-            capacity: self.limits.within_egress(self.capacity),
+            plain: self.plain(),
+            secured,
+            hsts: self.tls.hsts(),
+            rules: Arc::new(ArcSwap::from_pointee(rules)),
+            capacity: options.within_egress(self.capacity),
             limits,
             access,
         })
@@ -148,14 +249,12 @@ pub(crate) async fn until_asked_to_end(failed: &CancellationToken, access: &mut 
 }
 
 /// A URL under which this machine can be reached, as far as it knows itself.
-pub(crate) fn reachable_url(addresses: &[SocketAddr]) -> String {
-    let unspecified = || overspill_net::any_address(DEFAULT_PORT);
-    let listening = addresses.first().copied().unwrap_or_else(unspecified);
+fn reachable_url(scheme: &str, listening: SocketAddr) -> String {
     let ip = match listening.ip() {
         ip if !ip.is_unspecified() => ip,
         _ => outward_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
     };
-    format!("http://{}", SocketAddr::new(ip, listening.port()))
+    format!("{scheme}://{}", SocketAddr::new(ip, listening.port()))
 }
 
 /// The address this machine uses towards others. Connecting a UDP socket only asks the routing

@@ -14,7 +14,10 @@ use overspill_client::{HttpUrl, fleet_status};
 use overspill_core::units::{counted, display_size};
 use overspill_wire::status::{CatalogStatus, FleetStatus, MemberStatus, NodeStatus};
 
-use crate::terminal::{self, CommandError, printable};
+use crate::{
+    terminal::{self, CommandError, printable},
+    trust::TrustArgs,
+};
 
 /// Show a server, its catalog and its fleet
 ///
@@ -28,6 +31,8 @@ pub(crate) struct Args {
     /// Print the node's answer as one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 /// Runs the command.
@@ -37,7 +42,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 
 async fn show(args: &Args) -> Result<(), CommandError> {
     let url = HttpUrl::parse(&args.url)?;
-    let status = fleet_status(&terminal::client(), &url).await?;
+    let status = fleet_status(&terminal::client(args.trust.trust()?), &url).await?;
     let text = if args.json {
         serde_json::to_string(&status).map_err(io::Error::from)? + "\n"
     } else {

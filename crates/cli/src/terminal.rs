@@ -9,7 +9,7 @@ use std::{
     process::ExitCode,
 };
 
-use overspill_client::{AskError, Exit, HttpClient, Patience, UrlError};
+use overspill_client::{AskError, Exit, HttpClient, Patience, TlsError, Trust, UrlError};
 use overspill_core::catalog::QueryError;
 
 /// Why a query (`ls`, `find`, `status`) failed.
@@ -21,13 +21,15 @@ pub(crate) enum CommandError {
     Conditions(QueryError),
     /// Standard output is closed or full.
     Output(io::Error),
+    /// The file given with --ca-file is of no use.
+    Trust(TlsError),
 }
 
 impl CommandError {
     fn exit(&self) -> Exit {
         match self {
             Self::Ask(error) => error.exit(),
-            Self::Conditions(_) => Exit::Usage,
+            Self::Conditions(_) | Self::Trust(_) => Exit::Usage,
             Self::Output(error) => match error.kind() {
                 // The reader had enough, as in `overspill find URL | head`.
                 io::ErrorKind::BrokenPipe => Exit::Ok,
@@ -45,6 +47,7 @@ impl CommandError {
             },
             Self::Conditions(error) => error.to_string(),
             Self::Output(error) => format!("cannot write to standard output: {error}"),
+            Self::Trust(error) => format!("--ca-file: {error}"),
         }
     }
 }
@@ -64,6 +67,12 @@ impl From<UrlError> for CommandError {
 impl From<QueryError> for CommandError {
     fn from(error: QueryError) -> Self {
         Self::Conditions(error)
+    }
+}
+
+impl From<TlsError> for CommandError {
+    fn from(error: TlsError) -> Self {
+        Self::Trust(error)
     }
 }
 
@@ -110,13 +119,15 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 /// An HTTP client for one command.
-pub(crate) fn client() -> HttpClient {
-    HttpClient::new(Patience::default())
+pub(crate) fn client(trust: Trust) -> HttpClient {
+    HttpClient::with_trust(Patience::default(), trust)
 }
 
 /// What a person can do about it.
 fn ask_remedy(error: &AskError) -> Option<&'static str> {
     match error {
+        // Those say themselves what to do.
+        AskError::Client(error) if error.is_lasting() => None,
         AskError::Client(_) => Some("check the address and that the server is running"),
         AskError::Foreign { .. } => Some("check that the URL leads to an Overspill server"),
         AskError::NotFound { .. } => Some("list its folder with `overspill ls`"),
@@ -178,8 +189,14 @@ mod tests {
                 Exit::NotFound,
             ),
             (
+                TlsError::NoCertificate("/etc/ca.pem".into()).into(),
+                "--ca-file: /etc/ca.pem holds no certificate; it should have a line \
+                 -----BEGIN CERTIFICATE-----",
+                Exit::Usage,
+            ),
+            (
                 UrlError::Malformed("x".to_owned()).into(),
-                "\"x\" is not an http:// URL; write for example http://host:8080/file",
+                "\"x\" is not an http:// or https:// URL; write for example http://host:8080/file",
                 Exit::Usage,
             ),
             (

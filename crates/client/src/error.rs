@@ -113,6 +113,10 @@ pub enum DownloadError {
         /// What the system said.
         source: io::Error,
     },
+    /// The server cannot be asked until somebody has changed something: its certificate proves
+    /// nothing to us, or it does not speak TLS.
+    #[error(transparent)]
+    Lasting(ClientError),
     /// Another process is downloading the same file.
     #[error("{} is locked: another process is downloading it", path.display())]
     Locked {
@@ -206,9 +210,10 @@ impl DownloadError {
             Self::Name(_) | Self::Url(_) => Exit::Usage,
             Self::NotFound { .. } => Exit::NotFound,
             Self::Refused { .. } => Exit::Refused,
-            Self::Rejected { .. } | Self::TooManyRedirects { .. } | Self::Unreachable { .. } => {
-                Exit::Network
-            }
+            Self::Lasting(_)
+            | Self::Rejected { .. }
+            | Self::TooManyRedirects { .. }
+            | Self::Unreachable { .. } => Exit::Network,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Sends a request and follows its redirects.
 //!
 //! It remembers which member of the fleet the last redirect named, because only a failure behind
-//! one can be held against somebody. It must never follow out of plain HTTP.
+//! one can be held against somebody. It must never follow from https to http.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -38,7 +38,7 @@ pub(crate) enum LostReason {
     Location(String),
     /// More than [`REDIRECTS_MAX`].
     TooMany,
-    /// A URL that must not be asked, `https` for one.
+    /// A URL that must not be asked: the way there leaves https.
     Url(UrlError),
 }
 
@@ -77,12 +77,12 @@ impl Place {
         let Some(location) = reply.field(header::LOCATION.as_str()) else {
             return Err(self.lost(LostReason::Location(reply.authority().to_owned())));
         };
-        match self.url.resolve(location) {
+        match self.url.redirected(location) {
             Ok(url) => {
                 let member = reply.field(MEMBER_FIELD).map(str::to_owned);
                 Ok(Self { url, member })
             }
-            Err(error @ UrlError::Https(_)) => Err(self.lost(LostReason::Url(error))),
+            Err(error @ UrlError::Downgrade(_)) => Err(self.lost(LostReason::Url(error))),
             Err(_) => Err(self.lost(LostReason::Location(reply.authority().to_owned()))),
         }
     }

@@ -43,7 +43,10 @@ mod progress;
 mod sources;
 mod url;
 
-pub use overspill_net::client::{ClientError, HttpClient, Patience};
+pub use overspill_net::{
+    client::{CertificateFault, ClientError, HttpClient, Patience, Trust, TrustError},
+    tls::TlsError,
+};
 
 pub use self::{
     ask::AskError,

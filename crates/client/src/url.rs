@@ -1,7 +1,7 @@
-//! An `http://` URL: parsed once, resolved against references, extended by parameters.
+//! An `http://` or `https://` URL: parsed once, resolved against references, extended by parameters.
 //!
-//! It holds a [`Uri`] that is known to be absolute and plain HTTP, so that nothing below has to ask
-//! again. It must never name a local file by anything but one clean segment.
+//! It holds a [`Uri`] that is known to be absolute and HTTP, so that nothing below has to ask again.
+//! It must never name a local file by anything but one clean segment.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -14,7 +14,7 @@ use http::Uri;
 use overspill_core::path::{CatalogPath, PathError, encode_component};
 use thiserror::Error;
 
-/// An absolute `http://` URL without user name and fragment. Cheap to clone.
+/// An absolute `http://` or `https://` URL without user name and fragment. Cheap to clone.
 #[derive(Clone, Eq, PartialEq)]
 pub struct HttpUrl(Arc<Uri>);
 
@@ -25,11 +25,15 @@ pub enum UrlError {
     /// A user name or password before the host.
     #[error("{0} holds a user name, which is not supported; leave out everything up to the @")]
     Credentials(String),
-    /// An `https://` URL.
-    #[error("{0}: https is not supported yet; use an http:// URL")]
-    Https(String),
+    /// A redirect from `https://` to `http://`: whoever listens on the way could read and change what
+    /// was asked for in confidence.
+    #[error(
+        "a redirect to {0} leaves https and is not followed; ask for that URL if you mean it, and \
+         tell the operator"
+    )]
+    Downgrade(String),
     /// Anything else.
-    #[error("{0:?} is not an http:// URL; write for example http://host:8080/file")]
+    #[error("{0:?} is not an http:// or https:// URL; write for example http://host:8080/file")]
     Malformed(String),
 }
 
@@ -56,16 +60,30 @@ impl HttpUrl {
         if authority.host().is_empty() {
             return Err(malformed());
         }
-        match uri.scheme_str() {
-            Some("https") => Err(UrlError::Https(text.to_owned())),
-            Some("http") if authority.as_str().contains('@') => {
-                let host = authority.as_str().rsplit('@').next().unwrap_or_default();
-                // The password must not show up in a message.
-                Err(UrlError::Credentials(format!("http://...@{host}")))
-            }
-            Some("http") => Ok(Self(Arc::new(uri))),
-            _ => Err(malformed()),
+        let Some(scheme @ ("http" | "https")) = uri.scheme_str() else {
+            return Err(malformed());
+        };
+        if authority.as_str().contains('@') {
+            let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+            // The password must not show up in a message.
+            return Err(UrlError::Credentials(format!("{scheme}://...@{host}")));
         }
+        Ok(Self(Arc::new(uri)))
+    }
+
+    /// Where a redirect with this `Location` leads.
+    ///
+    /// # Errors
+    /// [`UrlError::Downgrade`] when it leads from `https://` to `http://`, whoever says so: a server
+    /// that means it must be asked by `http://` in the first place.
+    pub fn redirected(&self, location: &str) -> Result<Self, UrlError> {
+        let target = self.resolve(location)?;
+        if self.is_secure() && !target.is_secure() {
+            // Without its query, which may hold a ticket.
+            let bare = target.with_target(target.path(), None)?;
+            return Err(UrlError::Downgrade(bare.to_string()));
+        }
+        Ok(target)
     }
 
     /// Where `reference` leads, seen from here (RFC 3986 section 5.2), as a `Location` writes it.
@@ -75,7 +93,7 @@ impl HttpUrl {
             return Self::parse(reference);
         }
         if let Some(rest) = reference.strip_prefix("//") {
-            return Self::parse(&format!("http://{rest}"));
+            return Self::parse(&format!("{}://{rest}", self.scheme()));
         }
         let bare = reference.split('#').next().unwrap_or_default();
         let (path, query) = match bare.split_once('?') {
@@ -127,6 +145,15 @@ impl HttpUrl {
         }
     }
 
+    /// Whether it is asked over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.scheme() == "https"
+    }
+
+    fn scheme(&self) -> &str {
+        self.0.scheme_str().unwrap_or("http")
+    }
+
     /// The path as the URL has it, still encoded.
     pub(crate) fn path(&self) -> &str {
         self.0.path()
@@ -143,7 +170,7 @@ impl HttpUrl {
             .authority()
             .map_or("", |authority| authority.as_str());
         let query = query.map_or(String::new(), |query| format!("?{query}"));
-        Self::parse(&format!("http://{authority}{path}{query}"))
+        Self::parse(&format!("{}://{authority}{path}{query}", self.scheme()))
     }
 }
 

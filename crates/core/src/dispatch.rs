@@ -2,7 +2,7 @@
 //!
 //! [`decide`] is the whole of it: collect the candidates, let the policy order them, take the first
 //! and count the flow on it at once. It must never send a client to a member that has not proved to
-//! hold exactly this version, nor to one the client asked to avoid.
+//! hold exactly this version, nor to one the client asked to avoid, nor from https to http.
 
 mod candidate;
 mod ticket;
@@ -15,7 +15,7 @@ pub use self::{
 };
 use crate::{
     catalog::Revision,
-    fleet::{Fleet, MemberId},
+    fleet::{Fleet, MemberId, Scheme},
     policy::Policy,
     root::Root,
 };
@@ -35,6 +35,8 @@ pub struct Flow<'a> {
     pub bytes: u64,
     /// Members that failed this client.
     pub avoid: &'a [MemberId],
+    /// How the client asked; it is not led from https to http.
+    pub scheme: Scheme,
 }
 
 /// Who serves.

@@ -7,6 +7,7 @@
 mod detector;
 mod member;
 mod report;
+mod scheme;
 
 use std::{collections::VecDeque, time::Instant};
 
@@ -16,6 +17,7 @@ pub use self::{
     detector::{DOWN_AFTER, GONE_AFTER, Liveness, SUSPECT_AFTER},
     member::{Exclusion, Member, MemberId, MemberIdError, MemberState, Transition},
     report::{Condition, Held, Report},
+    scheme::Scheme,
 };
 use crate::{dispatch::DispatchId, load::LoadHistogram, units::Rate};
 

@@ -10,7 +10,7 @@ use std::{
 
 use http::Method;
 use overspill_core::{catalog::Revision, secret::FleetToken};
-use overspill_net::client::{ClientError, HttpClient, Patience, Reply};
+use overspill_net::client::{ClientError, HttpClient, Patience, Reply, Trust};
 use overspill_node::Meter;
 use overspill_wire::{
     feed::FeedKind,
@@ -48,6 +48,7 @@ pub struct Refusal(pub String);
 pub(crate) struct Tie {
     pub(crate) server: ServerUrl,
     pub(crate) token: FleetToken,
+    pub(crate) trust: Trust,
     pub(crate) applicant: Applicant,
     pub(crate) replica: Arc<Replica>,
     pub(crate) syncer: Arc<Syncer>,
@@ -83,10 +84,11 @@ enum LinkError {
 impl Tie {
     /// Keeps the tie for ever; returns only when the first join was refused for good.
     pub(crate) async fn keep(self) {
-        let client = HttpClient::new(Patience {
+        let patience = Patience {
             silence: SILENCE,
             ..Patience::default()
-        });
+        };
+        let client = HttpClient::with_trust(patience, self.trust.clone());
         let mut tries = 0;
         loop {
             let begun = Instant::now();

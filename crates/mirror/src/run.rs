@@ -19,7 +19,7 @@ use overspill_core::{
 };
 use overspill_net::{
     BindError, Binding, FlowTable, ServeLimits, Serving, bind,
-    client::{HttpClient, Patience},
+    client::{HttpClient, Patience, Trust},
 };
 use overspill_node::{
     Meter, NodeIdentity, NodeService, NodeSettings, Role, common_routes, raise_open_files,
@@ -28,7 +28,7 @@ use overspill_store::{
     index::{Index, IndexError},
     objects::{ObjectError, ObjectStore},
 };
-use overspill_wire::status::FleetStatus;
+use overspill_wire::{fleet::SchemeName, status::FleetStatus};
 use thiserror::Error;
 use tokio::{
     runtime::{self, Runtime},
@@ -59,6 +59,8 @@ pub struct Config {
     pub store: PathBuf,
     /// Where to listen; at least once. Others are told the first.
     pub listen: Vec<Binding>,
+    /// Who may vouch for the server and other nodes when they are asked by https.
+    pub trust: Trust,
     /// What clients are to use; the address the server sees, if not given.
     pub public_url: Option<String>,
     /// Egress capacity, if the operator knows it.
@@ -143,6 +145,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         member: member.to_string(),
         url: public_url,
         port: addresses.first().map_or(0, SocketAddr::port),
+        scheme: scheme(&config.listen),
         epoch: epoch(),
     };
     let role = Arc::new(make_role(
@@ -162,7 +165,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         NodeService::new(role, router.clone(), flows, &settings, core)
     });
     let serving = serving.map_err(StartError::Thread)?;
-    let tie = make_tie(&role, config.token, applicant, link_sender);
+    let tie = make_tie(&role, config.token, config.trust, applicant, link_sender);
     let control = start_control(tie, &role.syncer).map_err(StartError::Thread)?;
     let scrubber = start_scrubber(&role, config.scrub_rate, &shutdown);
     let scrubber = scrubber.map_err(StartError::Thread)?;
@@ -185,7 +188,7 @@ fn make_role(
     flows: &Arc<FlowTable>,
     link: watch::Receiver<Link>,
 ) -> MirrorRole {
-    let client = HttpClient::new(Patience::default());
+    let client = HttpClient::with_trust(Patience::default(), config.trust.clone());
     let plan = Plan::new(server.clone());
     MirrorRole {
         syncer: Arc::new(Syncer::new(Arc::clone(&replica), client, plan)),
@@ -213,12 +216,14 @@ fn make_role(
 fn make_tie(
     role: &MirrorRole,
     token: FleetToken,
+    trust: Trust,
     applicant: Applicant,
     state: watch::Sender<Link>,
 ) -> Tie {
     Tie {
         server: role.server.clone(),
         token,
+        trust,
         applicant,
         replica: Arc::clone(&role.replica),
         syncer: Arc::clone(&role.syncer),
@@ -308,6 +313,14 @@ fn public_url(given: Option<&str>) -> Result<String, StartError> {
     };
     let parsed = ServerUrl::parse(given).ok_or_else(|| StartError::PublicUrl(given.to_owned()))?;
     Ok(parsed.as_str().to_owned())
+}
+
+/// What is spoken where others are told to come.
+fn scheme(listen: &[Binding]) -> SchemeName {
+    match listen.first() {
+        Some(Binding { tls: Some(_), .. }) => SchemeName::Https,
+        _ => SchemeName::Http,
+    }
 }
 
 /// Names this process among those that used the same store: the time it started.

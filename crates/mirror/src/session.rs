@@ -14,8 +14,8 @@ use overspill_wire::{
     PROTOCOL,
     auth::{AUTH_FIELD, Proof, SessionId},
     fleet::{
-        HelloReply, HelloRequest, JoinReply, JoinRequest, MAX_MESSAGE_BYTES, server_proof,
-        session_key,
+        HelloReply, HelloRequest, JoinReply, JoinRequest, MAX_MESSAGE_BYTES, SchemeName,
+        server_proof, session_key,
     },
     paths,
 };
@@ -33,6 +33,7 @@ pub(crate) struct Applicant {
     /// What clients are to use; empty to let the server find out.
     pub(crate) url: String,
     pub(crate) port: u16,
+    pub(crate) scheme: SchemeName,
     pub(crate) epoch: u64,
 }
 
@@ -86,7 +87,8 @@ impl SessionError {
         match self {
             Self::NotOverspill(_) | Self::WrongToken(_) => true,
             Self::Refused { status, .. } => *status == StatusCode::CONFLICT,
-            Self::Client(_) | Self::Expired | Self::NoRandomness => false,
+            Self::Client(error) => error.is_lasting(),
+            Self::Expired | Self::NoRandomness => false,
         }
     }
 }
@@ -108,14 +110,14 @@ impl SessionError {
 }
 
 impl ServerUrl {
-    /// Checks a server's URL: scheme http and a host, nothing behind it.
+    /// Checks a server's URL: scheme http or https and a host, nothing behind it.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let bare = text.trim_end_matches('/');
         let uri: Uri = bare.parse().ok()?;
-        let is_plain = uri.scheme_str() == Some("http")
+        let is_bare = matches!(uri.scheme_str(), Some("http" | "https"))
             && uri.authority().is_some()
             && uri.path_and_query().is_none_or(|path| path.as_str() == "/");
-        is_plain.then(|| Self(bare.to_owned()))
+        is_bare.then(|| Self(bare.to_owned()))
     }
 
     /// Scheme and authority.
@@ -152,6 +154,7 @@ pub(crate) async fn join(
         member: applicant.member.clone(),
         url: applicant.url.clone(),
         port: applicant.port,
+        scheme: applicant.scheme,
         epoch: applicant.epoch,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         proof: String::new(),
@@ -261,7 +264,9 @@ mod tests {
             ("http://h:8080/", Some("http://h:8080")),
             ("http://[::1]:80", Some("http://[::1]:80")),
             ("h:8080", None),
-            ("https://h", None),
+            ("https://h", Some("https://h")),
+            ("https://h:8443/", Some("https://h:8443")),
+            ("ftp://h", None),
             ("http://h/path", None),
             ("http://", None),
             ("", None),

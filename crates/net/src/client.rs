@@ -2,9 +2,13 @@
 //!
 //! Its timeouts are for connecting and for silence, never for a whole body: a large file on a slow
 //! link is no error. It must never follow redirects by itself, because callers differ on what a
-//! redirect means.
+//! redirect means, and never talk to an `https://` server whose certificate it did not check.
 
-use std::{error::Error as StdError, time::Duration};
+mod connector;
+mod fault;
+mod trust;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
@@ -12,16 +16,25 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 use thiserror::Error;
 use tokio::time::timeout;
 
+use self::{
+    connector::Connector,
+    fault::{classify, innermost},
+};
+pub use self::{
+    fault::CertificateFault,
+    trust::{Trust, TrustError},
+};
+
 /// A pool of connections to other nodes. Cheap to clone; clones share the pool.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
-    inner: Client<HttpConnector, Full<Bytes>>,
+    inner: Client<Connector, Full<Bytes>>,
     patience: Patience,
 }
 
@@ -34,12 +47,13 @@ pub struct Patience {
     pub silence: Duration,
 }
 
-/// Why a request came to nothing. All of these are worth another try, perhaps elsewhere.
+/// Why a request came to nothing. All of these are worth another try elsewhere, and most here too:
+/// see [`ClientError::is_lasting`].
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ClientError {
     /// The URL is not one we can ask.
-    #[error("{0} is not an http:// URL with a host")]
+    #[error("{0} is not an http:// or https:// URL with a host")]
     BadUrl(String),
     /// A body was longer than the caller's cap.
     #[error("{authority} sent more than {most} bytes")]
@@ -48,6 +62,14 @@ pub enum ClientError {
         authority: String,
         /// The cap in bytes.
         most: usize,
+    },
+    /// The server's certificate is not accepted. Nothing was sent.
+    #[error("the certificate of {authority} {fault}")]
+    Certificate {
+        /// Who.
+        authority: String,
+        /// Why, and what to do about it.
+        fault: CertificateFault,
     },
     /// No connection.
     #[error("cannot connect to {authority}: {reason}")]
@@ -71,6 +93,12 @@ pub enum ClientError {
         /// Who.
         authority: String,
     },
+    /// An `https://` URL of a server that speaks something else there.
+    #[error("{authority} does not speak TLS; ask it by http://, or at another port")]
+    NotTls {
+        /// Who.
+        authority: String,
+    },
     /// Nothing came for the configured silence.
     #[error("{authority} was silent for {} s", silence.as_secs())]
     Silent {
@@ -79,6 +107,25 @@ pub enum ClientError {
         /// How long we waited.
         silence: Duration,
     },
+    /// An `https://` URL, and nobody to trust.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
+
+impl ClientError {
+    /// Whether asking the same node again is hopeless until a person has changed something.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::BadUrl(_) | Self::Certificate { .. } | Self::NotTls { .. } | Self::Trust(_) => {
+                true
+            }
+            Self::BodyTooLong { .. }
+            | Self::Connect { .. }
+            | Self::Exchange { .. }
+            | Self::NotHttp { .. }
+            | Self::Silent { .. } => false,
+        }
+    }
 }
 
 impl Default for Patience {
@@ -91,11 +138,14 @@ impl Default for Patience {
 }
 
 impl HttpClient {
-    /// A client with its own pool.
+    /// A client with its own pool that trusts whom the system trusts.
     pub fn new(patience: Patience) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(patience.connect));
-        connector.set_nodelay(true);
+        Self::with_trust(patience, Trust::system())
+    }
+
+    /// A client with its own pool that trusts `trust` and nobody else.
+    pub fn with_trust(patience: Patience, trust: Trust) -> Self {
+        let connector = Connector::new(patience.connect, trust);
         let inner = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
@@ -117,15 +167,7 @@ impl HttpClient {
                 authority,
                 silence,
             }),
-            Err(error) if error.is_connect() => Err(ClientError::Connect {
-                authority,
-                reason: innermost(&error),
-            }),
-            Err(error) if is_parse_error(&error) => Err(ClientError::NotHttp { authority }),
-            Err(error) => Err(ClientError::Exchange {
-                authority,
-                reason: innermost(&error),
-            }),
+            Err(error) => Err(classify(&error, authority)),
         }
     }
 }
@@ -204,30 +246,10 @@ impl Reply {
 
 fn authority_of(uri: &Uri) -> Result<String, ClientError> {
     match (uri.scheme_str(), uri.authority()) {
-        (Some("http"), Some(authority)) => Ok(authority.to_string()),
+        (Some("http" | "https"), Some(authority)) => Ok(authority.to_string()),
         _ => Err(ClientError::BadUrl(uri.to_string())),
     }
 }
 
-fn is_parse_error(error: &(dyn StdError + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error
-            .downcast_ref::<hyper::Error>()
-            .is_some_and(hyper::Error::is_parse)
-        {
-            return true;
-        }
-        next = error.source();
-    }
-    false
-}
-
-/// The last error in the chain: what the operating system said, without the layers around it.
-fn innermost(error: &dyn StdError) -> String {
-    let mut last = error;
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    last.to_string()
-}
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,7 @@ use crate::{
     query::ArchiveFormat,
     reply::{Context, Selected, reply},
     role::Role,
+    rules::Origins,
 };
 
 /// A request for an archive.
@@ -185,6 +186,7 @@ impl<R: Role> Asked<'_, R> {
             repr_digest: String::new(),
             revalidation,
             settled: true,
+            origins: Origins::Own,
         }
     }
 }

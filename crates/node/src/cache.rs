@@ -6,15 +6,20 @@
 
 use std::{
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use overspill_core::path::CatalogPath;
+use overspill_http1::negotiate::Coding;
 use overspill_net::FileBody;
 use quick_cache::{Weighter, unsync::Cache};
 
-use crate::file::{FieldLines, FileVersion};
+use crate::{
+    file::{FieldLines, FileVersion},
+    rules::Rules,
+};
 
 /// How old the last look at a file may be.
 pub(crate) const FRESH_FOR: Duration = Duration::from_millis(100);
@@ -33,6 +38,10 @@ pub(crate) struct Ready {
     pub(crate) version: FileVersion,
     pub(crate) lines: FieldLines,
     pub(crate) source: Source,
+    /// The rules its lines were made by.
+    pub(crate) rules: Arc<Rules>,
+    /// The codings in which it can be had.
+    pub(crate) codings: Vec<Coding>,
 }
 
 /// Where a ready file's bytes are.

@@ -3,18 +3,16 @@
 //! The header fields of a file are a pure function of its version, so they are byte for byte the
 //! same on every node. It must never claim a strong validator for bytes that were not hashed.
 
-use overspill_core::{
-    catalog::{Content, Revision},
-    path::CatalogPath,
-};
+use overspill_core::catalog::{Content, Revision};
 use overspill_http1::{
     conditional::{ETag, Validators},
     date::{IMF_FIXDATE_BYTES, UnixSeconds, write_imf_fixdate},
+    negotiate::Coding,
 };
 use overspill_net::FileBody;
 use overspill_store::tree::FileFacts;
 
-use crate::mime;
+use crate::rules::{Origins, Ruling};
 
 /// A file found on this node.
 #[derive(Clone, Debug)]
@@ -74,16 +72,8 @@ impl FileVersion {
     }
 
     /// The field lines that describe this version, each with its CRLF.
-    pub fn field_lines(&self, path: &CatalogPath, now: UnixSeconds) -> FieldLines {
-        let mut revalidation = format!("ETag: {}\r\n", self.etag);
+    pub(crate) fn field_lines(&self, dress: Dress, now: UnixSeconds) -> FieldLines {
         let modified = self.validators().settled_last_modified(now);
-        if let Some(modified) = modified {
-            let mut date = [0; IMF_FIXDATE_BYTES];
-            write_imf_fixdate(modified, &mut date);
-            revalidation.push_str("Last-Modified: ");
-            revalidation.push_str(&String::from_utf8_lossy(&date));
-            revalidation.push_str("\r\n");
-        }
         let sha256 = self
             .content
             .as_ref()
@@ -93,19 +83,69 @@ impl FileVersion {
             sha256.as_ref().map(line).unwrap_or_default()
         };
         FieldLines {
-            content_type: mime::content_type(path),
-            description: "Accept-Ranges: bytes\r\nX-Content-Type-Options: nosniff\r\n".to_owned(),
+            description: dress.description(),
             legacy_digest: digest_line("Digest: SHA-256=", ""),
             repr_digest: digest_line("Repr-Digest: sha-256=:", ":"),
-            revalidation,
+            revalidation: self.revalidation(&dress, modified),
             settled: modified.is_some(),
+            content_type: dress.content_type,
+            origins: dress.ruling.origins,
         }
+    }
+
+    fn revalidation(&self, dress: &Dress, modified: Option<UnixSeconds>) -> String {
+        let mut lines = format!("ETag: {}\r\n", self.etag);
+        if let Some(modified) = modified {
+            let mut date = [0; IMF_FIXDATE_BYTES];
+            write_imf_fixdate(modified, &mut date);
+            push_line(&mut lines, "Last-Modified", &String::from_utf8_lossy(&date));
+        }
+        if let Some(cache_control) = &dress.ruling.cache_control {
+            push_line(&mut lines, "Cache-Control", cache_control);
+        }
+        let vary = match (dress.varies, dress.ruling.origins.varies()) {
+            (true, true) => "Accept-Encoding, Origin",
+            (true, false) => "Accept-Encoding",
+            (false, true) => "Origin",
+            (false, false) => return lines,
+        };
+        push_line(&mut lines, "Vary", vary);
+        lines
+    }
+}
+
+/// How a version is presented, beyond what it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Dress {
+    pub(crate) content_type: String,
+    pub(crate) ruling: Ruling,
+    /// The coding of the bytes, if they are a compressed form.
+    pub(crate) coding: Option<Coding>,
+    /// Whether other clients may be sent another form.
+    pub(crate) varies: bool,
+}
+
+impl Dress {
+    /// What every answer but a 304 says.
+    fn description(&self) -> String {
+        let mut lines = "Accept-Ranges: bytes\r\nX-Content-Type-Options: nosniff\r\n".to_owned();
+        if let Some(coding) = self.coding {
+            push_line(&mut lines, "Content-Encoding", coding.name());
+        }
+        lines.push_str(&self.ruling.lines);
+        lines
+    }
+}
+
+fn push_line(lines: &mut String, name: &str, value: &str) {
+    for part in [name, ": ", value, "\r\n"] {
+        lines.push_str(part);
     }
 }
 
 /// Prepared header fields of one version.
 #[derive(Clone, Debug)]
-pub struct FieldLines {
+pub(crate) struct FieldLines {
     /// The media type; where there are several ranges, that of each.
     pub content_type: String,
     /// What every answer but a 304 says beside.
@@ -119,4 +159,6 @@ pub struct FieldLines {
     pub revalidation: String,
     /// Whether they will be the same a second later.
     pub settled: bool,
+    /// The other origins that may read it.
+    pub(crate) origins: Origins,
 }

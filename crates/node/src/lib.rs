@@ -19,8 +19,10 @@ mod query;
 mod reply;
 mod role;
 mod routes;
+mod rules;
 mod service;
 mod settings;
+mod siblings;
 
 pub use self::{
     access_log::{
@@ -33,6 +35,7 @@ pub use self::{
     query::TreeQuery,
     role::{Ask, Found, Role, Route},
     routes::common_routes,
+    rules::{RuleError, RuleText, Rules, SharedRules},
     service::NodeService,
     settings::NodeSettings,
 };

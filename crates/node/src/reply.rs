@@ -18,7 +18,7 @@ use overspill_http1::{
 use overspill_net::{Answer, Body, Decision, Framing, Now, Reply};
 use overspill_wire::paths::MEMBER_FIELD;
 
-use crate::{file::FieldLines, parts::Boundaries};
+use crate::{file::FieldLines, parts::Boundaries, rules::Origins};
 
 /// What is said about a generated document.
 pub(crate) struct Generated<'a> {
@@ -37,6 +37,8 @@ const ALLOW: &[u8] = b"GET, HEAD, OPTIONS";
 pub(crate) struct Context<'a> {
     request: &'a Request<'a>,
     date: &'a [u8; IMF_FIXDATE_BYTES],
+    /// Lines that every answer carries.
+    always: &'a str,
     out: &'a mut Vec<u8>,
 }
 
@@ -45,7 +47,16 @@ impl<'a> Context<'a> {
         Self {
             request,
             date: &now.date,
+            always: "",
             out,
+        }
+    }
+
+    /// The same, with `lines` in every answer, each with its CRLF.
+    pub(crate) fn always(self, lines: &'a str) -> Self {
+        Self {
+            always: lines,
+            ..self
         }
     }
 
@@ -60,6 +71,10 @@ impl<'a> Context<'a> {
         let request = self.request;
         let mut head = self.start(plan.status());
         head.raw_fields(lines.revalidation.as_bytes());
+        if lines.origins != Origins::Own {
+            let allowed = lines.origins.lines(request.fields.origin);
+            head.raw_fields(allowed.as_bytes());
+        }
         if plan == Plan::NotModified {
             head.finish();
             return Selected::Nothing;
@@ -79,15 +94,13 @@ impl<'a> Context<'a> {
 
     /// The head of a body whose length is not known; how its end is marked, and what becomes of the
     /// connection. HTTP/1.0 knows no chunks, so its end is that of the connection.
-    pub(crate) fn stream_head(self, lines: &FieldLines) -> (Framing, KeepAlive) {
+    pub(crate) fn stream_head(mut self, lines: &FieldLines) -> (Framing, KeepAlive) {
         let (framing, keep_alive) = match self.request.version {
             Version::Http10 => (Framing::UntilClose, KeepAlive::No),
             Version::Http11 => (Framing::Chunked, self.request.keep_alive),
         };
-        let mut head = HeadWriter::start(self.out, self.request.version, Status::Ok);
-        head.date(self.date)
-            .connection(keep_alive)
-            .raw_fields(lines.revalidation.as_bytes())
+        let mut head = self.start_with(Status::Ok, keep_alive);
+        head.raw_fields(lines.revalidation.as_bytes())
             .raw_fields(lines.description.as_bytes())
             .field("Content-Type", lines.content_type.as_bytes());
         if framing == Framing::Chunked {
@@ -112,6 +125,17 @@ impl<'a> Context<'a> {
         };
         head.finish();
         decided(decision, Body::Empty, self.request.keep_alive)
+    }
+
+    /// Sends the client back to whoever sent it here.
+    pub(crate) fn send_back(self, location: &str) -> Answer {
+        match self.redirect(location, None) {
+            Answer::Reply(reply) => Answer::Reply(Reply {
+                decision: Decision::SendBack,
+                ..reply
+            }),
+            other => other,
+        }
     }
 
     /// A document made from the catalog, unless the client has it already; `body` is made only when
@@ -160,9 +184,11 @@ impl<'a> Context<'a> {
     }
 
     /// What can be done here.
-    pub(crate) fn options(mut self) -> Answer {
+    pub(crate) fn options(mut self, lines: &str) -> Answer {
         let mut head = self.start(Status::Ok);
-        head.field("Allow", ALLOW).field_u64("Content-Length", 0);
+        head.field("Allow", ALLOW)
+            .raw_fields(lines.as_bytes())
+            .field_u64("Content-Length", 0);
         head.finish();
         reply(Body::Empty, self.request.keep_alive)
     }
@@ -187,8 +213,14 @@ impl<'a> Context<'a> {
     }
 
     fn start(&mut self, status: Status) -> HeadWriter<'_> {
+        self.start_with(status, self.request.keep_alive)
+    }
+
+    fn start_with(&mut self, status: Status, keep_alive: KeepAlive) -> HeadWriter<'_> {
         let mut head = HeadWriter::start(self.out, self.request.version, status);
-        head.date(self.date).connection(self.request.keep_alive);
+        head.date(self.date)
+            .connection(keep_alive)
+            .raw_fields(self.always.as_bytes());
         head
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use overspill_core::{
     catalog::{Catalog, Revision},
     dispatch::Ticket,
-    fleet::MemberId,
+    fleet::{MemberId, Scheme},
     path::CatalogPath,
     root::Root,
 };
@@ -83,6 +83,8 @@ pub struct Ask<'a> {
     pub avoid: &'a [MemberId],
     /// The `Host` the client asked, so that a mirror can send it back to the same name.
     pub host: &'a [u8],
+    /// How it asked: nobody is sent from https to http.
+    pub scheme: Scheme,
 }
 
 /// Who is to serve.

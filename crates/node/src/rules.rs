@@ -4,12 +4,18 @@
 //! tells them to its mirrors, so an answer is the same wherever it comes from. They must never be
 //! able to forge a field that we are responsible for, or to split a response.
 
-use std::{collections::BTreeMap, fmt::Write, os::unix::ffi::OsStrExt, path::Path};
+use std::{
+    collections::BTreeMap, ffi::OsStr, fmt::Write, os::unix::ffi::OsStrExt, path::Path, sync::Arc,
+};
 
+use arc_swap::ArcSwap;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use overspill_core::path::CatalogPath;
+use overspill_http1::request::Fields;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::siblings::Offer;
 
 /// One rule as the operator writes it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -25,6 +31,10 @@ pub struct RuleText {
     /// The value of `Content-Type`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
+    /// Whether compressed forms beside the file (`.zst`, `.br`, `.gz`) are taken for it; without a
+    /// word, for the types that browsers show or run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precompressed: Option<bool>,
     /// The origins whose scripts may read the file: `*`, or a list such as `https://a.example`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cors: Vec<String>,
@@ -58,7 +68,9 @@ pub enum RuleError {
     #[error("{0}: the value has a control character")]
     Control(String),
     /// An origin that is none.
-    #[error("cors: {0:?} is not an origin; write \"*\", or a scheme and a host such as https://app.example")]
+    #[error(
+        "cors: {0:?} is not an origin; write \"*\", or a scheme and a host such as https://app.example"
+    )]
     Origin(String),
     /// More than [`Rules::MAX_RULES`], or a rule with more than [`Rules::MAX_VALUES`] of something.
     #[error("too many {0}")]
@@ -92,6 +104,12 @@ const OURS: &[&str] = &[
 const EXPOSED: &str = "Accept-Ranges, Content-Disposition, Content-Encoding, Content-Length, \
      Content-Range, Digest, ETag, Last-Modified, Repr-Digest";
 
+/// What other origins may do, and for how long they may remember it.
+const PREFLIGHT: &str = "Access-Control-Allow-Methods: GET, HEAD\r\n\
+     Access-Control-Allow-Headers: If-Match, If-Modified-Since, If-None-Match, If-Range, \
+     If-Unmodified-Since, Range, Want-Digest, Want-Repr-Digest\r\n\
+     Access-Control-Max-Age: 86400\r\n";
+
 /// All rules, compiled.
 #[derive(Debug, Default)]
 pub struct Rules {
@@ -104,6 +122,7 @@ struct Rule {
     paths: GlobSet,
     cache_control: Option<String>,
     content_type: Option<String>,
+    precompressed: Option<bool>,
     origins: Origins,
     /// Prepared lines, each with its CRLF.
     lines: String,
@@ -121,9 +140,14 @@ pub(crate) enum Origins {
     These(Vec<String>),
 }
 
+/// The rules of a node, which may be replaced while it serves.
+pub type SharedRules = Arc<ArcSwap<Rules>>;
+
 /// What the rules say about one path.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Ruling {
+    /// Whether compressed forms beside the file are taken for it.
+    pub(crate) precompressed: Offer,
     pub(crate) content_type: Option<String>,
     pub(crate) cache_control: Option<String>,
     pub(crate) origins: Origins,
@@ -162,6 +186,11 @@ impl Rules {
             if rule.content_type.is_some() {
                 ruling.content_type.clone_from(&rule.content_type);
             }
+            match rule.precompressed {
+                Some(true) => ruling.precompressed = Offer::Always,
+                Some(false) => ruling.precompressed = Offer::Never,
+                None => {}
+            }
             if rule.origins != Origins::Own {
                 ruling.origins.clone_from(&rule.origins);
             }
@@ -183,7 +212,9 @@ impl Rule {
             }
         }
         let value = |name: &str, value: &Option<String>| {
-            value.as_deref().map_or(Ok(()), |value| check_value(name, value))
+            value
+                .as_deref()
+                .map_or(Ok(()), |value| check_value(name, value))
         };
         value("cache_control", &text.cache_control)?;
         value("content_type", &text.content_type)?;
@@ -191,16 +222,14 @@ impl Rule {
             paths: compile_globs(&text.paths)?,
             cache_control: text.cache_control.clone(),
             content_type: text.content_type.clone(),
+            precompressed: text.precompressed,
             origins: Origins::parse(&text.cors)?,
             lines: field_lines(&text.headers)?,
         })
     }
 
     fn is_about(&self, path: &CatalogPath) -> bool {
-        let matches = |bytes| {
-            self.paths
-                .is_match(Path::new(std::ffi::OsStr::from_bytes(bytes)))
-        };
+        let matches = |bytes| self.paths.is_match(Path::new(OsStr::from_bytes(bytes)));
         matches(path.name()) || matches(path.as_bytes())
     }
 }
@@ -238,6 +267,15 @@ impl Origins {
                 "Access-Control-Allow-Origin: {allowed}\r\n\
                  Access-Control-Expose-Headers: {EXPOSED}\r\n"
             );
+        }
+        lines
+    }
+
+    /// The lines for a browser that asks before it asks (Fetch standard, section 4.8).
+    pub(crate) fn preflight_lines(&self, fields: &Fields<'_>) -> String {
+        let mut lines = self.lines(fields.origin);
+        if !lines.is_empty() && fields.access_control_request_method.is_some() {
+            lines.push_str(PREFLIGHT);
         }
         lines
     }

@@ -84,10 +84,88 @@ fn is_usual(content_type: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use overspill_core::{
-        catalog::{Batch, Change, Content, Entry, InstanceId, Revision},
+        catalog::{Content, Entry, InstanceId, Revision},
         root::{Root, Sha256},
     };
 
     use super::*;
+
+    /// Files by name and modification time; hot ones have a time below 0.
+    fn catalog(files: &[(&str, i64)]) -> Catalog {
+        let files: Vec<_> = files
+            .iter()
+            .map(|&(name, time)| (path(name), time))
+            .collect();
+        let entry = |time: i64| {
+            Arc::new(Entry {
+                kind: Kind::File,
+                size: 1,
+                mtime_ns: time.abs(),
+                mode: 0o644,
+                revision: Revision(1),
+                content: (time >= 0).then_some(Content {
+                    root: Root([1; 32]),
+                    sha256: Sha256([1; 32]),
+                    crc32: 0,
+                }),
+                stamp: None,
+            })
+        };
+        let entries: Vec<_> = files
+            .iter()
+            .map(|(path, time)| (path, entry(*time)))
+            .collect();
+        let mut catalog = Catalog::new(InstanceId(1));
+        let changes = entries.iter().map(|(path, entry)| (*path, Some(entry)));
+        catalog.apply(Revision(1), changes);
+        catalog
+    }
+
+    fn path(name: &str) -> CatalogPath {
+        CatalogPath::parse(name.as_bytes()).unwrap()
+    }
+
+    fn found(files: &[(&str, i64)], content_type: &str, offer: Offer) -> Vec<Coding> {
+        codings(&catalog(files), &path("d/a"), content_type, offer)
+    }
+
+    #[test]
+    fn sound_forms_are_found_in_the_order_of_preference() {
+        let all = [("d/a", 5), ("d/a.gz", 5), ("d/a.br", 6), ("d/a.zst", 5)];
+        let ordered = [Coding::Zstd, Coding::Brotli, Coding::Gzip];
+        for usual in [
+            "text/css; charset=utf-8",
+            "application/wasm",
+            "image/svg+xml",
+        ] {
+            assert_eq!(found(&all, usual, Offer::Usual), ordered, "{usual}");
+        }
+        let older_or_hot = [("d/a", 5), ("d/a.gz", 4), ("d/a.br", -6), ("d/a.zst", 9)];
+        assert_eq!(
+            found(&older_or_hot, "text/css", Offer::Usual),
+            [Coding::Zstd]
+        );
+    }
+
+    #[test]
+    fn a_pair_that_may_be_a_coincidence_is_left_alone() {
+        let pair = [("d/a", 5), ("d/a.gz", 5)];
+        assert!(found(&pair, "application/x-tar", Offer::Usual).is_empty());
+        assert_eq!(
+            found(&pair, "application/x-tar", Offer::Always),
+            [Coding::Gzip]
+        );
+        assert!(found(&pair, "text/css", Offer::Never).is_empty());
+        assert!(found(&[("d/a", 5)], "text/css", Offer::Always).is_empty());
+        assert!(found(&[("d/a.gz", 5)], "text/css", Offer::Always).is_empty());
+    }
+
+    #[test]
+    fn a_form_lies_beside_its_file() {
+        assert_eq!(path_of(&path("d/a"), Coding::Zstd), Some(path("d/a.zst")));
+        assert_eq!(path_of(&path("d/a"), Coding::Identity), None);
+    }
 }

@@ -98,6 +98,7 @@ impl Dispatcher {
             root: ask.root,
             bytes: ask.bytes,
             avoid: ask.avoid,
+            scheme: ask.scheme,
         };
         let mut guard = lock(&self.state);
         let state = &mut *guard;
@@ -124,7 +125,7 @@ impl Dispatcher {
                     dispatch,
                     root: ask.root,
                     expires_s: unix_s() + Ticket::LIFETIME_S,
-                    origin: format!("http://{}", String::from_utf8_lossy(ask.host)),
+                    origin: format!("{}://{}", ask.scheme, String::from_utf8_lossy(ask.host)),
                 };
                 Route::Redirect {
                     member,

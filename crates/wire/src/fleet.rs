@@ -49,12 +49,34 @@ pub struct JoinRequest {
     pub url: String,
     /// The port the mirror listens on.
     pub port: u16,
+    /// What it speaks there.
+    pub scheme: SchemeName,
     /// Start of the mirror's process.
     pub epoch: u64,
     /// Software version.
     pub version: String,
     /// [`JoinRequest::proof`] by the join key.
     pub proof: String,
+}
+
+/// What is spoken at a port.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SchemeName {
+    /// Plain HTTP.
+    Http,
+    /// HTTP under TLS.
+    Https,
+}
+
+impl SchemeName {
+    /// As a URL begins.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
 }
 
 /// The server's answer to a proved join.
@@ -193,7 +215,7 @@ pub fn session_key(token: &FleetToken, mirror_nonce: &str, server_nonce: &str) -
 impl JoinRequest {
     /// The mirror's side of the mutual proof: over both nonces and everything it claims.
     pub fn proof(&self, token: &FleetToken, mirror_nonce: &str) -> Tag {
-        let numbers = format!("{}|{}", self.port, self.epoch);
+        let numbers = format!("{}|{}|{}", self.scheme.as_str(), self.port, self.epoch);
         token.derive(Purpose::Join, b"").sign(&[
             b"mirror",
             mirror_nonce.as_bytes(),
@@ -413,6 +435,7 @@ mod tests {
             member: "m-1".into(),
             url: String::new(),
             port: 1,
+            scheme: SchemeName::Http,
             epoch: 2,
             version: "v".into(),
             proof: String::new(),

@@ -1,13 +1,15 @@
 //! The servers that are compared, each with one worker and set up as its makers advise for files.
 //!
-//! All get the same folder, processor and limits. It must never leave one a log to write, a limit
-//! to meet or a copy to make that it could be spared.
+//! All get the same folder, processor, certificate and limits. It must never leave one a log to
+//! write, a limit to meet or a copy to make that it could be spared.
+
+mod config;
 
 use std::{
     ffi::OsStr,
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
@@ -16,7 +18,7 @@ use anyhow::{Context, Result};
 
 use super::{
     fetch,
-    machine::{Pinning, Side},
+    machine::{self, Pinning, Side},
     pace,
     process::Process,
 };
@@ -24,6 +26,7 @@ use super::{
 /// A server that can be measured.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Contender {
+    Caddy,
     Lighttpd,
     Nginx,
     Overspill,
@@ -38,14 +41,30 @@ pub(super) struct Setting<'a> {
     pub(super) tree: &'a Path,
     /// For configurations, logs and state.
     pub(super) work: &'a Path,
+    /// What is shown over TLS.
+    pub(super) pair: &'a Pair,
     pub(super) pinning: Pinning,
+}
+
+/// A certificate and its key.
+#[derive(Clone, Debug)]
+pub(super) struct Pair {
+    pub(super) cert: PathBuf,
+    pub(super) key: PathBuf,
+}
+
+/// Where a contender listens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Doors {
+    pub(super) plain: SocketAddr,
+    pub(super) secure: Option<SocketAddr>,
 }
 
 /// A contender that is up.
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) contender: Contender,
-    pub(super) address: SocketAddr,
+    pub(super) doors: Doors,
     pub(super) process: Process,
 }
 
@@ -55,62 +74,131 @@ const START_PATIENCE: Duration = Duration::from_secs(30);
 impl Contender {
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::Caddy => "caddy",
             Self::Lighttpd => "lighttpd",
             Self::Nginx => "nginx",
             Self::Overspill => "overspill",
         }
     }
 
+    /// Why it cannot be measured on this machine, or over TLS if that is wanted; `None` if it can.
+    pub(super) fn absence(self, setting: &Setting<'_>, doors: DoorKind) -> Option<String> {
+        match self {
+            Self::Overspill if doors == DoorKind::PlainAndSecure => {
+                (!offers_tls(setting)).then(|| "not available: it has no --tls-listen".to_owned())
+            }
+            Self::Overspill => None,
+            rival => (!machine::is_installed(rival.name())).then(|| {
+                let name = rival.name();
+                format!("not available: install with apt-get install {name}")
+            }),
+        }
+    }
+
     /// Starts it and waits until it has served the file at `path`.
-    pub(super) fn start(self, setting: &Setting<'_>, path: &str) -> Result<Site> {
-        let folder = tempfile::Builder::new()
-            .prefix(self.name())
-            .tempdir_in(setting.work)?
-            .keep();
-        let address = free_address()?;
-        let mut command = self.command(setting, &folder, address)?;
+    pub(super) fn start(self, setting: &Setting<'_>, doors: DoorKind, path: &str) -> Result<Site> {
+        let folder = self.folder(setting)?;
+        let doors = doors.open()?;
+        let mut command = self.command(setting, &folder, doors)?;
         let mut process = Process::start(&mut command, &folder.join("log"))?;
         let name = self.name();
         pace::until(name, pace::FINE, START_PATIENCE, || {
             process.check()?;
-            Ok(fetch::get(address, path)
+            Ok(fetch::get(doors.plain, path)
                 .ok()
                 .filter(|response| response.status == 200))
         })
         .with_context(|| format!("{name} does not serve {path}"))?;
         Ok(Site {
             contender: self,
-            address,
+            doors,
             process,
         })
     }
 
-    fn command(self, setting: &Setting<'_>, folder: &Path, address: SocketAddr) -> Result<Command> {
+    /// A folder of its own for what it writes.
+    pub(super) fn folder(self, setting: &Setting<'_>) -> Result<PathBuf> {
+        let mut builder = tempfile::Builder::new();
+        Ok(builder.prefix(self.name()).tempdir_in(setting.work)?.keep())
+    }
+
+    fn command(self, setting: &Setting<'_>, folder: &Path, doors: Doors) -> Result<Command> {
         let command = |program: &Path| setting.pinning.command(Side::Server, program);
+        let write = |name: &str, text: String| -> Result<PathBuf> {
+            let path = folder.join(name);
+            fs::write(&path, text)?;
+            Ok(path)
+        };
+        let here = folder.display().to_string();
         Ok(match self {
-            Self::Overspill => {
-                let mut command = command(setting.overspill);
-                serve_arguments(&mut command, setting.tree, &folder.join("state"), address);
-                command.args(["--threads", "1"]);
+            Self::Caddy => {
+                let mut command = command(Path::new("caddy"));
+                command.args(["run", "--adapter", "caddyfile", "--config"]);
+                command.arg(write("Caddyfile", config::caddy(setting, doors))?);
+                // One worker, as the others have; and its state where it can be thrown away.
+                command.env("GOMAXPROCS", "1").env("HOME", folder);
                 command
             }
+            Self::Overspill => overspill(setting, folder, doors),
             Self::Nginx => {
-                let config = folder.join("nginx.conf");
-                fs::write(&config, nginx_config(setting.tree, folder, address))?;
                 let mut command = command(Path::new("nginx"));
-                command.arg("-c").arg(config);
+                command.arg("-c");
+                command.arg(write("nginx.conf", config::nginx(setting, &here, doors))?);
                 command.arg("-e").arg(folder.join("error.log"));
                 command
             }
             Self::Lighttpd => {
-                let config = folder.join("lighttpd.conf");
-                fs::write(&config, lighttpd_config(setting.tree, address))?;
                 let mut command = command(Path::new("lighttpd"));
-                command.arg("-D").arg("-f").arg(config);
+                command.arg("-D").arg("-f");
+                command.arg(write("lighttpd.conf", config::lighttpd(setting, doors))?);
                 command
             }
         })
     }
+}
+
+/// Which listeners a contender is to have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum DoorKind {
+    Plain,
+    PlainAndSecure,
+}
+
+impl DoorKind {
+    pub(super) fn open(self) -> Result<Doors> {
+        Ok(Doors {
+            plain: free_address()?,
+            secure: match self {
+                Self::Plain => None,
+                Self::PlainAndSecure => Some(free_address()?),
+            },
+        })
+    }
+}
+
+fn overspill(setting: &Setting<'_>, folder: &Path, doors: Doors) -> Command {
+    let mut command = setting.pinning.command(Side::Server, setting.overspill);
+    serve_arguments(
+        &mut command,
+        setting.tree,
+        &folder.join("state"),
+        doors.plain,
+    );
+    command.args(["--threads", "1"]);
+    if let Some(secure) = doors.secure {
+        command.args(["--tls-listen", &secure.to_string()]);
+        command.arg("--tls-cert").arg(&setting.pair.cert);
+        command.arg("--tls-key").arg(&setting.pair.key);
+    }
+    command
+}
+
+/// Whether our build knows the option; asked of itself, so that no version has to be compared.
+fn offers_tls(setting: &Setting<'_>) -> bool {
+    let help = Command::new(setting.overspill)
+        .args(["serve", "--help"])
+        .output();
+    help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains("--tls-listen"))
 }
 
 /// Adds what `overspill serve` needs to serve `tree` for a benchmark.
@@ -130,102 +218,4 @@ pub(super) fn serve_arguments(
 pub(super) fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok(listener.local_addr()?)
-}
-
-fn nginx_config(tree: &Path, folder: &Path, address: SocketAddr) -> String {
-    let (tree, folder) = (tree.display(), folder.display());
-    // Started by root, its worker would become another user, who cannot read our folder.
-    let user = if rustix::process::geteuid().is_root() {
-        "user root root;"
-    } else {
-        ""
-    };
-    format!(
-        "{user}
-daemon off;
-worker_processes 1;
-worker_rlimit_nofile {DESCRIPTORS};
-pid {folder}/pid;
-events {{ worker_connections {DESCRIPTORS}; use epoll; }}
-http {{
-  access_log off;
-  sendfile on;
-  tcp_nopush on;
-  tcp_nodelay on;
-  open_file_cache max=1000 inactive=60s;
-  keepalive_timeout 3600s;
-  keepalive_requests 1000000000;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  server {{ listen {address}; root {tree}; }}
-}}
-"
-    )
-}
-
-fn lighttpd_config(tree: &Path, address: SocketAddr) -> String {
-    // 65535 is the most requests per connection that its 16-bit setting can hold.
-    format!(
-        "server.document-root = \"{}\"
-server.bind = \"{}\"
-server.port = {}
-server.network-backend = \"sendfile\"
-server.max-fds = {DESCRIPTORS}
-server.max-connections = {DESCRIPTORS}
-server.max-keep-alive-requests = 65535
-server.max-keep-alive-idle = 3600
-mimetype.assign = ( \"\" => \"application/octet-stream\" )
-",
-        tree.display(),
-        address.ip(),
-        address.port(),
-    )
-}
-
-/// Descriptors and connections a contender may have, above anything we open.
-const DESCRIPTORS: u32 = 16_384;
-
-/// The programs a comparison needs that are not here.
-pub(super) fn missing_programs(is_installed: impl Fn(&str) -> bool) -> Vec<&'static str> {
-    let needed = ["nginx", "lighttpd", "wrk"];
-    needed
-        .into_iter()
-        .filter(|name| !is_installed(name))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_missing_is_named() {
-        assert_eq!(missing_programs(|_| true), [""; 0]);
-        assert_eq!(missing_programs(|name| name != "wrk"), ["wrk"]);
-        assert_eq!(missing_programs(|_| false), ["nginx", "lighttpd", "wrk"]);
-    }
-
-    #[test]
-    fn configurations_name_the_tree_and_the_address() {
-        let address = SocketAddr::from(([127, 0, 0, 1], 4321));
-        let nginx = nginx_config(Path::new("/t"), Path::new("/w"), address);
-        for line in [
-            "listen 127.0.0.1:4321; root /t;",
-            "pid /w/pid;",
-            "access_log off;",
-        ] {
-            assert!(nginx.contains(line), "{line}");
-        }
-        let lighttpd = lighttpd_config(Path::new("/t"), address);
-        for line in [
-            "document-root = \"/t\"",
-            "bind = \"127.0.0.1\"",
-            "port = 4321",
-        ] {
-            assert!(lighttpd.contains(line), "{line}");
-        }
-    }
 }

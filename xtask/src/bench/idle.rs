@@ -7,11 +7,10 @@ use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{
-    contender::{Contender, Setting},
+    contender::{Contender, DoorKind, Setting},
     fetch::Connection,
-    note, print,
+    markdown, note, print,
     sample::{figure, mebibytes},
-    table,
 };
 
 /// Descriptors of this process besides its connections.
@@ -29,7 +28,7 @@ pub(super) fn compare(connections: u32, setting: &Setting<'_>, path: &str) -> Re
     print(&format!(
         "\nResident memory with {connections} idle connections (target: no more than nginx)\n"
     ))?;
-    let mut table = table(&["server", "before", "with them", "bytes each"], 1);
+    let mut table = markdown(&["server", "before", "with them", "bytes each"], 1);
     for contender in [Contender::Overspill, Contender::Nginx] {
         let (before, after) = weigh(contender, connections, setting, path)?;
         let each = after.saturating_sub(before) as f64 / f64::from(connections);
@@ -40,7 +39,7 @@ pub(super) fn compare(connections: u32, setting: &Setting<'_>, path: &str) -> Re
             figure(each),
         ]);
     }
-    print(&table.trim_fmt())
+    print(&table.to_string())
 }
 
 /// Resident bytes of a fresh server without and with the connections.
@@ -54,12 +53,12 @@ fn weigh(
         "opening {connections} connections to {}",
         contender.name()
     ));
-    let site = contender.start(setting, path)?;
+    let site = contender.start(setting, DoorKind::Plain, path)?;
     let before = site.process.usage()?.resident_bytes;
     let mut open = Vec::new();
     for number in 0..connections {
         let context = || format!("connection {number} to {}", contender.name());
-        let mut connection = Connection::open(site.address).with_context(context)?;
+        let mut connection = Connection::open(site.doors.plain).with_context(context)?;
         connection.get(path).with_context(context)?;
         open.push(connection);
     }

@@ -32,6 +32,8 @@ pub(super) struct Target<'a> {
 /// What one run brought.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Load {
+    /// Answers that came whole.
+    pub(super) requests: u64,
     /// Received, with heads and with answers cut by the end of the run.
     pub(super) bytes: u64,
     pub(super) duration_us: u64,
@@ -43,7 +45,7 @@ pub(super) struct Load {
 const SCRIPT: &str = r#"
 done = function(summary, latency, requests)
   local e = summary.errors
-  io.write(string.format("measured %d %d %d\n", summary.bytes, summary.duration,
+  io.write(string.format("measured %d %d %d %d\n", summary.requests, summary.bytes, summary.duration,
     e.connect + e.read + e.write + e.status + e.timeout))
 end
 "#;
@@ -78,8 +80,9 @@ fn parse(report: &str) -> Option<Load> {
         .find_map(|line| line.strip_prefix("measured "))?;
     let mut figures = line.split(' ').map(str::parse);
     let mut next = || figures.next()?.ok();
-    let (bytes, duration_us, errors) = (next()?, next()?, next()?);
+    let (requests, bytes, duration_us, errors) = (next()?, next()?, next()?, next()?);
     (duration_us > 0).then_some(Load {
+        requests,
         bytes,
         duration_us,
         errors,
@@ -94,14 +97,15 @@ mod tests {
     fn the_line_of_the_script_is_found_in_the_report() {
         let report = |line: &str| format!("Running 1s test\n  554 requests in 1.01s\n{line}\n");
         let load = Load {
+            requests: 554,
             bytes: 679_406,
             duration_us: 1_005_935,
             errors: 2,
         };
         for (line, expected) in [
-            ("measured 679406 1005935 2", Some(load)),
-            ("measured 679406 1005935", None),
-            ("measured 679406 0 0", None),
+            ("measured 554 679406 1005935 2", Some(load)),
+            ("measured 554 679406 1005935", None),
+            ("measured 554 679406 0 0", None),
             ("measured much", None),
             ("", None),
         ] {

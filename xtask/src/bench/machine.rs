@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// Who runs on which processor.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,6 +28,15 @@ pub(super) enum Side {
     Server,
 }
 
+impl Side {
+    fn processor(self) -> usize {
+        match self {
+            Self::Server => 0,
+            Self::Load => 1,
+        }
+    }
+}
+
 impl Pinning {
     /// Apart if the machine has two processors and `taskset`.
     pub(super) fn detect() -> Self {
@@ -40,14 +50,23 @@ impl Pinning {
     /// A command that runs `program` on its side, with its own arguments still to be added.
     pub(super) fn command(self, side: Side, program: &Path) -> Command {
         let program = find(program).unwrap_or_else(|| program.to_owned());
-        let processor = match (self, side) {
-            (Self::Free, _) => return Command::new(program),
-            (Self::Apart, Side::Server) => "0",
-            (Self::Apart, Side::Load) => "1",
-        };
+        if self == Self::Free {
+            return Command::new(program);
+        }
         let mut command = Command::new("taskset");
-        command.args(["-c", processor]).arg(program);
+        let processor = side.processor().to_string();
+        command.args(["-c", &processor]).arg(program);
         command
+    }
+
+    /// Moves the calling thread to the processor of its side.
+    pub(super) fn bind_thread(self, side: Side) -> Result<()> {
+        if self == Self::Free {
+            return Ok(());
+        }
+        let mut processors = CpuSet::new();
+        processors.set(side.processor());
+        sched_setaffinity(None, &processors).context("cannot choose a processor")
     }
 
     /// Says so for people.

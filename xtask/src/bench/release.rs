@@ -1,11 +1,11 @@
-//! The program that is measured: `overspill`, built with the release profile.
+//! The programs of a measurement, built with the release profile: `overspill`, and this one.
 //!
 //! It must never measure a stale build, so it always asks cargo.
 
 use std::{
     env,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitStatus},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -30,6 +30,26 @@ pub(super) fn build(root: &Path) -> Result<PathBuf> {
     let program = target.join("release/overspill");
     ensure!(program.is_file(), "cargo left no {}", program.display());
     Ok(program)
+}
+
+/// Runs this same command again, built with the release profile, if this is a debug build: load made
+/// by unoptimised code would leave every server waiting. `None` if this is the release build.
+pub(super) fn again(root: &Path) -> Result<Option<ExitStatus>> {
+    if !cfg!(debug_assertions) {
+        return Ok(None);
+    }
+    note("building the load generator with the release profile");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .current_dir(root)
+        .args(["run", "--quiet", "--release", "--locked"])
+        .args(["--package", "xtask", "--target-dir"])
+        .arg(target_folder()?)
+        .arg("--")
+        .args(env::args_os().skip(1))
+        .status()
+        .context("cannot run cargo")?;
+    Ok(Some(status))
 }
 
 /// The folder above `debug/xtask`.

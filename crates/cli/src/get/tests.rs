@@ -20,11 +20,12 @@ fn contradictions_are_found_before_the_first_byte() {
     for (line, message) in [
         (
             "ftp://h/a",
-            "\"ftp://h/a\" is not an http:// URL; write for example http://host:8080/file",
+            "\"ftp://h/a\" is not an http:// or https:// URL; write for example http://host:8080/file",
         ),
         (
-            "http://h/a https://h/b",
-            "https://h/b: https is not supported yet; use an http:// URL",
+            "https://h/a --ca-file /dev/null",
+            "--ca-file: /dev/null holds no certificate; it should have a line \
+             -----BEGIN CERTIFICATE-----",
         ),
         (
             "http://h/a --json -o -",
@@ -40,7 +41,7 @@ fn contradictions_are_found_before_the_first_byte() {
     for line in [
         "http://h/a -o new",
         "http://h/a http://h/b -o -",
-        "http://h/a http://h/b -o .",
+        "http://h/a https://h/b -o .",
     ] {
         assert!(args(line).check().is_ok(), "{line}");
     }

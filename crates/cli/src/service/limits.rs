@@ -10,8 +10,11 @@ use overspill_net::{ClientLimits, ServeLimits};
 use thiserror::Error;
 
 /// Options that bound what clients may take.
-#[derive(Clone, Debug, Default, clap::Args)]
+///
+/// The same names, with underscores, are the keys of `[limits]` in a configuration file.
+#[derive(Clone, Debug, Default, serde::Deserialize, clap::Args)]
 #[command(next_help_heading = "Limits")]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct LimitArgs {
     /// Connections open at the same time [default: 20000, within half of the open files allowed]
     ///
@@ -33,16 +36,19 @@ pub(crate) struct LimitArgs {
     ///
     /// Protects other clients from one that takes the whole link, by however many connections.
     #[arg(long, value_name = "RATE")]
+    #[serde(deserialize_with = "text::rate")]
     rate_per_client: Option<Rate>,
     /// Bytes per second to all clients together [default: no limit]
     ///
     /// Protects whatever else uses the link. Where it is below --capacity, it is the capacity.
     #[arg(long, value_name = "RATE")]
+    #[serde(deserialize_with = "text::rate")]
     max_egress: Option<Rate>,
     /// Least rate a client must take bytes at, over half a minute [default: 512B/s]
     ///
     /// Protects from clients that hold flows open by reading a byte now and then.
     #[arg(long, value_name = "RATE")]
+    #[serde(deserialize_with = "text::rate")]
     min_rate: Option<Rate>,
     /// Leading bits of an IPv4 address that make one client [default: 32]
     ///
@@ -58,31 +64,37 @@ pub(crate) struct LimitArgs {
     ///
     /// Protects from connections that are kept and never used.
     #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
+    #[serde(deserialize_with = "text::timeout")]
     idle_timeout: Option<Duration>,
     /// Silence allowed within a request head [default: 15s]
     ///
     /// Protects from clients that send a request byte by byte.
     #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
+    #[serde(deserialize_with = "text::timeout")]
     head_timeout: Option<Duration>,
     /// Silence allowed while a response is sent: no byte accepted for so long [default: 60s]
     ///
     /// Protects from clients that have gone without a word. A body as such may take any time.
     #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
+    #[serde(deserialize_with = "text::timeout")]
     send_timeout: Option<Duration>,
     /// How long running responses may take after the node was asked to end [default: 30s]
     ///
     /// Protects whoever restarts the node from waiting for the slowest client.
     #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
+    #[serde(deserialize_with = "text::timeout")]
     drain_timeout: Option<Duration>,
     /// Bytes of a request head; longer ones are answered 431 [default: 16KiB]
     ///
     /// Protects memory: each connection may hold one.
     #[arg(long, value_name = "SIZE", value_parser = parse_head_size)]
+    #[serde(deserialize_with = "text::head_size")]
     max_head_size: Option<usize>,
     /// Bytes of a request target; longer ones are answered 414 [default: 8KiB]
     ///
     /// Protects memory, and readers of the access log.
     #[arg(long, value_name = "SIZE", value_parser = parse_head_size)]
+    #[serde(deserialize_with = "text::head_size")]
     max_target_size: Option<usize>,
 }
 
@@ -111,6 +123,31 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const HEAD_BYTES: std::ops::RangeInclusive<u64> = 1024..=1024 * 1024;
 
 impl LimitArgs {
+    /// What is given here, and for the rest what `file` says.
+    pub(crate) fn or(self, file: Self) -> Self {
+        macro_rules! each_or {
+            ($($field:ident),* $(,)?) => {
+                Self { $($field: self.$field.or(file.$field)),* }
+            };
+        }
+        each_or!(
+            max_connections,
+            max_connections_per_client,
+            max_requests_per_client,
+            rate_per_client,
+            max_egress,
+            min_rate,
+            client_prefix_ipv4,
+            client_prefix_ipv6,
+            idle_timeout,
+            head_timeout,
+            send_timeout,
+            drain_timeout,
+            max_head_size,
+            max_target_size,
+        )
+    }
+
     /// The limits these options stand for.
     pub(crate) fn limits(&self) -> Result<ServeLimits, LimitConflict> {
         let limits = self.serve_limits();
@@ -220,6 +257,39 @@ fn parse_head_size(text: &str) -> Result<usize, String> {
         return Err("expected 1KiB to 1MiB".to_owned());
     }
     usize::try_from(bytes).map_err(|error| error.to_string())
+}
+
+/// Values of a configuration file, written as on the command line.
+mod text {
+    use std::time::Duration;
+
+    use overspill_core::units::Rate;
+    use serde::{Deserialize, Deserializer, de::Error};
+
+    fn parsed<'de, D: Deserializer<'de>, T>(
+        from: D,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, D::Error> {
+        let text = String::deserialize(from)?;
+        parse(&text).map(Some).map_err(D::Error::custom)
+    }
+
+    pub(super) fn rate<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Rate>, D::Error> {
+        parsed(from, |text| {
+            text.parse()
+                .map_err(|error: overspill_core::units::UnitError| error.to_string())
+        })
+    }
+
+    pub(super) fn timeout<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        parsed(from, super::parse_timeout)
+    }
+
+    pub(super) fn head_size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
+        parsed(from, super::parse_head_size)
+    }
 }
 
 #[cfg(test)]

@@ -117,6 +117,10 @@ impl<'run> Asking<'run> {
 
     fn lost(&self, lost: Lost) -> Trouble {
         let fault = match lost.reason {
+            // A mirror's bad certificate is no reason to give up; the next try goes elsewhere.
+            LostReason::Client(error) if error.is_lasting() && lost.member.is_none() => {
+                return DownloadError::Lasting(error).into();
+            }
             LostReason::Client(error) => Fault::Client(error),
             LostReason::Location(authority) => Fault::Location { authority },
             LostReason::TooMany => {

@@ -1,5 +1,7 @@
 //! Every message and every exit code, once.
 
+use overspill_net::client::CertificateFault;
+
 use super::*;
 
 fn url() -> HttpUrl {
@@ -60,6 +62,20 @@ fn local_errors() {
 }
 
 #[test]
+fn a_certificate_that_proves_nothing_is_told_as_it_is() {
+    let expired = DownloadError::Lasting(ClientError::Certificate {
+        authority: "h:443".to_owned(),
+        fault: CertificateFault::Expired,
+    });
+    assert_eq!(
+        expired.to_string(),
+        "the certificate of h:443 expired; its operator has to renew it, unless the clock of this \
+         machine is wrong"
+    );
+    assert_eq!(expired.exit(), Exit::Network);
+}
+
+#[test]
 fn errors_of_the_server_or_the_url() {
     let status = |code| StatusCode::from_u16(code).unwrap();
     for (error, message, exit) in [
@@ -116,7 +132,8 @@ fn errors_of_the_server_or_the_url() {
         ),
         (
             DownloadError::Url(UrlError::Malformed("x".to_owned())),
-            "\"x\" is not an http:// URL; write for example http://host:8080/file".to_owned(),
+            "\"x\" is not an http:// or https:// URL; write for example http://host:8080/file"
+                .to_owned(),
             Exit::Usage,
         ),
     ] {

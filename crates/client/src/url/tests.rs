@@ -17,6 +17,8 @@ fn urls_parse_as_people_write_them() {
         ("http://h/a#part", "http://h/a"),
         ("http://[::1]:80/a", "http://[::1]:80/a"),
         ("http://h/a{1}", "http://h/a%7B1%7D"),
+        ("https://h", "https://h/"),
+        ("https://h:8443/a b", "https://h:8443/a%20b"),
     ] {
         assert_eq!(url(text).to_string(), expected, "{text}");
     }
@@ -26,24 +28,24 @@ fn urls_parse_as_people_write_them() {
 fn what_is_no_url_is_refused_with_its_remedy() {
     for (text, message) in [
         (
-            "https://h/a",
-            "https://h/a: https is not supported yet; use an http:// URL",
-        ),
-        (
             "h/a",
-            "\"h/a\" is not an http:// URL; write for example http://host:8080/file",
+            "\"h/a\" is not an http:// or https:// URL; write for example http://host:8080/file",
         ),
         (
             "",
-            "\"\" is not an http:// URL; write for example http://host:8080/file",
+            "\"\" is not an http:// or https:// URL; write for example http://host:8080/file",
         ),
         (
             "ftp://h/a",
-            "\"ftp://h/a\" is not an http:// URL; write for example http://host:8080/file",
+            "\"ftp://h/a\" is not an http:// or https:// URL; write for example http://host:8080/file",
         ),
         (
             "http://me:secret@h/a",
             "http://...@h holds a user name, which is not supported; leave out everything up to the @",
+        ),
+        (
+            "https://me:secret@h/a",
+            "https://...@h holds a user name, which is not supported; leave out everything up to the @",
         ),
     ] {
         assert_eq!(HttpUrl::parse(text).unwrap_err().to_string(), message);
@@ -82,8 +84,36 @@ fn references_resolve_as_rfc_3986_shows() {
             "{reference}"
         );
     }
-    let https = base.resolve("https://m/x").unwrap_err();
-    assert_eq!(https, UrlError::Https("https://m/x".to_owned()));
+    let secure = url("https://a/b/c");
+    for (reference, expected) in [
+        ("g", "https://a/b/g"),
+        ("/g?y", "https://a/g?y"),
+        ("//m/g", "https://m/g"),
+        ("http://m/g", "http://m/g"),
+    ] {
+        assert_eq!(secure.resolve(reference).unwrap().to_string(), expected);
+    }
+}
+
+#[test]
+fn a_redirect_may_enter_https_but_not_leave_it() {
+    let (plain, secure) = (url("http://a/x"), url("https://a/x"));
+    for (from, location, expected) in [
+        (&plain, "http://m/x", "http://m/x"),
+        (&plain, "https://m/x", "https://m/x"),
+        (&secure, "https://m/x", "https://m/x"),
+        (&secure, "/y", "https://a/y"),
+    ] {
+        assert_eq!(from.redirected(location).unwrap().to_string(), expected);
+    }
+    assert_eq!(
+        secure
+            .redirected("http://m/x?ticket=t")
+            .unwrap_err()
+            .to_string(),
+        "a redirect to http://m/x leaves https and is not followed; ask for that URL if you mean \
+         it, and tell the operator"
+    );
 }
 
 #[test]

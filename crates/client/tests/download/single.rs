@@ -1,8 +1,13 @@
 //! One server, no resume: the plain cases, errors, and what is on the disk already.
 
-use std::fs;
+use std::{fs, net::SocketAddr};
 
 use overspill_client::{Completion, Exit, Fault, OnExisting, Verification};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    task::AbortHandle,
+};
 
 use super::{
     origin::{Origin, Reply, dead_address},
@@ -211,15 +216,45 @@ async fn a_full_disk_has_its_own_exit_code() {
     assert_eq!(result.unwrap_err().exit(), Exit::DiskFull);
 }
 
-#[tokio::test]
-async fn https_and_circles_are_final() {
-    let folder = TempDir::new().unwrap();
-    let https = Reply::redirect("https://h/a", None);
-    let origin = Origin::start(vec![https]).await;
-    let (result, _) = run(download(&origin.url("/a")).to(folder.path())).await;
-    let message = "https://h/a: https is not supported yet; use an http:// URL";
-    assert_eq!(result.unwrap_err().to_string(), message);
+/// Speaks before it is spoken to, and not TLS: whoever asks it by https has nothing to wait for.
+async fn plain_listener() -> (SocketAddr, AbortHandle) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // A client that has gone by then is one that is not waiting; reading to its end keeps
+            // the kernel from taking the answer back.
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        }
+    });
+    (address, serving.abort_handle())
+}
 
+#[tokio::test]
+async fn a_server_that_cannot_prove_itself_is_final_unless_it_is_a_mirror() {
+    let folder = TempDir::new().unwrap();
+    let (address, serving) = plain_listener().await;
+    let https = format!("https://{address}/a");
+    let origin = Origin::start(vec![Reply::redirect(&https, None)]).await;
+    let (result, _) = run(download(&origin.url("/a")).to(folder.path())).await;
+    let error = result.unwrap_err();
+    assert!(matches!(error, DownloadError::Lasting(_)), "{error}");
+
+    let script = vec![
+        Reply::redirect(&https, Some("m-1")),
+        Reply::file("\"1\"", b"x"),
+    ];
+    let origin = Origin::start(script).await;
+    let (result, _) = run(download(&origin.url("/a")).to(folder.path())).await;
+    assert_eq!(result.unwrap().bytes, 1);
+    assert_eq!(origin.requests()[1].target, "/a?avoid=m-1");
+    serving.abort();
+}
+
+#[tokio::test]
+async fn circles_are_final() {
+    let folder = TempDir::new().unwrap();
     let origin = Origin::start(vec![Reply::redirect("/a", None); 11]).await;
     let (result, _) = run(download(&origin.url("/a")).to(folder.path())).await;
     let error = result.unwrap_err();

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::Flow;
 use crate::{
-    fleet::{Fleet, Member, ServerLoad},
+    fleet::{Exclusion, Fleet, Member, ServerLoad},
     units::Rate,
 };
 
@@ -83,13 +83,19 @@ pub(super) fn collect(
 ) {
     candidates.push(Candidate::server(fleet.server(), flow.bytes));
     for (slot, member) in fleet.members().iter().enumerate() {
-        if member
-            .exclusion(flow.revision, &flow.root, flow.avoid)
-            .is_none()
-        {
+        if exclusion(member, flow).is_none() {
             candidates.push(Candidate::member(slot, member, flow.bytes, now));
         }
     }
+}
+
+/// Why a member may not serve this flow to this client; `None` if it may.
+fn exclusion(member: &Member, flow: &Flow<'_>) -> Option<Exclusion> {
+    let excluded = member.exclusion(flow.revision, &flow.root, flow.avoid);
+    excluded.or_else(|| {
+        let is_reachable = flow.scheme.may_lead_to(member.scheme());
+        (!is_reachable).then_some(Exclusion::Scheme)
+    })
 }
 
 /// Round trips until the window covers the body, or the link: doubling from ten segments.

@@ -18,11 +18,16 @@ fn id(at: usize) -> MemberId {
 }
 
 fn fleet(now: Instant, capacities: &[f64]) -> Fleet {
+    fleet_at(now, capacities, "http://m")
+}
+
+/// A fleet all of whose members are reached at `url`.
+fn fleet_at(now: Instant, capacities: &[f64], url: &str) -> Fleet {
     let mut fleet = Fleet::new();
     for (at, &capacity) in capacities.iter().enumerate() {
         let hello = Hello {
             member: id(at),
-            url: String::new(),
+            url: url.to_owned(),
             epoch: 1,
             version: String::new(),
         };
@@ -72,6 +77,7 @@ fn flow(bytes: u64, avoid: &[MemberId]) -> Flow<'_> {
         root: ROOT,
         bytes,
         avoid,
+        scheme: Scheme::Http,
     }
 }
 
@@ -131,6 +137,26 @@ fn avoided_and_unproved_members_get_nothing() {
         ..flow(MIB, &[])
     };
     assert_eq!(spread(&mut fleet, now, 10, &unproved), [10, 0, 0]);
+}
+
+#[test]
+fn a_client_is_not_led_from_https_to_http() {
+    let now = Instant::now();
+    for (url, scheme, expected) in [
+        ("http://m", Scheme::Http, [0, 10]),
+        ("http://m", Scheme::Https, [10, 0]),
+        ("https://m", Scheme::Http, [0, 10]),
+        ("https://m", Scheme::Https, [0, 10]),
+    ] {
+        let mut fleet = fleet_at(now, &[1e12], url);
+        let asked = Flow {
+            scheme,
+            ..flow(MIB, &[])
+        };
+        fleet.server_measured(LoadHistogram::empty(), Rate::from_bytes_per_s(1.0));
+        let shares = spread(&mut fleet, now, 10, &asked);
+        assert_eq!(shares, expected, "{scheme} client, {url}");
+    }
 }
 
 #[test]

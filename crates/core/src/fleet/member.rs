@@ -14,7 +14,7 @@ use std::{
 use thiserror::Error;
 
 use super::{
-    Condition, Held, Hello, Liveness, Report,
+    Condition, Held, Hello, Liveness, Report, Scheme,
     detector::{Detector, Stream},
 };
 use crate::{
@@ -71,6 +71,8 @@ pub enum Exclusion {
     LacksContent,
     /// It is in this state.
     NotReady(MemberState),
+    /// The client asked by https, and this member has none.
+    Scheme,
 }
 
 /// One mirror of the fleet.
@@ -128,6 +130,11 @@ impl Member {
     /// Where clients reach it; no slash at the end.
     pub fn url(&self) -> &str {
         &self.hello.url
+    }
+
+    /// By which scheme clients reach it.
+    pub fn scheme(&self) -> Scheme {
+        Scheme::of_url(&self.hello.url)
     }
 
     /// How it introduced itself.

@@ -57,6 +57,8 @@ pub struct Fields<'b> {
     pub accept: Lines<'b>,
     /// `Accept-Encoding`.
     pub accept_encoding: Lines<'b>,
+    /// `Access-Control-Request-Method`: a browser asks before it asks.
+    pub access_control_request_method: Option<&'b [u8]>,
     /// `If-Match`.
     pub if_match: Lines<'b>,
     /// `If-Modified-Since`; empty, and so no date and ignored, if there was more than one.
@@ -67,6 +69,8 @@ pub struct Fields<'b> {
     pub if_range: Option<&'b [u8]>,
     /// `If-Unmodified-Since`; empty, and so no date and ignored, if there was more than one.
     pub if_unmodified_since: Option<&'b [u8]>,
+    /// `Origin`; empty if there was more than one.
+    pub origin: Option<&'b [u8]>,
     /// `Range`; empty, and so malformed and ignored, if there was more than one.
     pub range: Option<&'b [u8]>,
     /// `Referer`.
@@ -109,6 +113,9 @@ impl<'b> Picked<'b> {
         match name {
             Name::Accept => fields.accept.push(value, "Accept")?,
             Name::AcceptEncoding => fields.accept_encoding.push(value, "Accept-Encoding")?,
+            Name::AccessControlRequestMethod => {
+                set_or_spoil(&mut fields.access_control_request_method, value);
+            }
             Name::Connection => self.connection.read(value),
             Name::ContentLength => set_once(&mut self.content_length, value, "Content-Length")?,
             Name::Expect => self.expect(value)?,
@@ -118,6 +125,7 @@ impl<'b> Picked<'b> {
             Name::IfNoneMatch => fields.if_none_match.push(value, "If-None-Match")?,
             Name::IfRange => set_or_spoil(&mut fields.if_range, value),
             Name::IfUnmodifiedSince => set_or_spoil(&mut fields.if_unmodified_since, value),
+            Name::Origin => set_or_spoil(&mut fields.origin, value),
             Name::Range => set_or_spoil(&mut fields.range, value),
             Name::Referer => set_once(&mut fields.referer, value, "Referer")?,
             Name::TransferEncoding => {
@@ -267,6 +275,7 @@ fn read_transfer_encoding(value: &[u8]) -> Result<BodyLength, ParseError> {
 enum Name {
     Accept,
     AcceptEncoding,
+    AccessControlRequestMethod,
     Connection,
     ContentLength,
     Expect,
@@ -276,6 +285,7 @@ enum Name {
     IfNoneMatch,
     IfRange,
     IfUnmodifiedSince,
+    Origin,
     Range,
     Referer,
     TransferEncoding,
@@ -291,7 +301,11 @@ impl Name {
         let candidates: &[(&str, Self)] = match name.len() {
             4 => &[("host", Self::Host)],
             5 => &[("range", Self::Range)],
-            6 => &[("accept", Self::Accept), ("expect", Self::Expect)],
+            6 => &[
+                ("accept", Self::Accept),
+                ("expect", Self::Expect),
+                ("origin", Self::Origin),
+            ],
             7 => &[("referer", Self::Referer), ("upgrade", Self::Upgrade)],
             8 => &[("if-match", Self::IfMatch), ("if-range", Self::IfRange)],
             10 => &[
@@ -308,6 +322,10 @@ impl Name {
                 ("transfer-encoding", Self::TransferEncoding),
             ],
             19 => &[("if-unmodified-since", Self::IfUnmodifiedSince)],
+            29 => &[(
+                "access-control-request-method",
+                Self::AccessControlRequestMethod,
+            )],
             _ => &[],
         };
         let known = candidates

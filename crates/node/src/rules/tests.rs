@@ -117,10 +117,7 @@ fn a_rule_cannot_forge_or_split() {
              https://app.example",
         ),
     ] {
-        assert_eq!(
-            Rules::compile(vec![text]).unwrap_err().to_string(),
-            message
-        );
+        assert_eq!(Rules::compile(vec![text]).unwrap_err().to_string(), message);
     }
     let many = vec![rule(&["*"]); Rules::MAX_RULES + 1];
     assert_eq!(

@@ -14,12 +14,13 @@ use overspill_core::{
     root::{Root, Sha256},
 };
 use overspill_http1::request::{Limits, Parsed, parse};
-use overspill_net::{Clock, Part, Security};
+use overspill_net::{Clock, FileBody, Part, Security};
 use overspill_store::archive::Contents;
 use overspill_wire::status::FleetStatus;
 
 use super::*;
 use crate::file::FileVersion;
+use crate::{Ask, FoundFile, Route};
 
 /// Runs to the end on a runtime of its own.
 fn finish<T>(future: impl Future<Output = T>) -> T {

@@ -4,7 +4,7 @@
 
 use std::{
     convert::Infallible,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -254,10 +254,8 @@ fn public_url(join: &JoinRequest, client: SocketAddr) -> String {
     if !join.url.is_empty() {
         return join.url.trim_end_matches('/').to_owned();
     }
-    match client.ip() {
-        IpAddr::V4(ip) => format!("http://{ip}:{}", join.port),
-        IpAddr::V6(ip) => format!("http://[{ip}]:{}", join.port),
-    }
+    let address = SocketAddr::new(client.ip(), join.port);
+    format!("{}://{address}", join.scheme.as_str())
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {

@@ -219,6 +219,7 @@ mod tests {
             member: "m-1".into(),
             url: String::new(),
             port: 1,
+            scheme: overspill_wire::fleet::SchemeName::Http,
             epoch: 1,
             version: String::new(),
             proof: String::new(),
