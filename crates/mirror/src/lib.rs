@@ -10,6 +10,7 @@ mod link;
 mod replica;
 mod report;
 mod role;
+mod rules;
 mod run;
 mod scrub;
 mod session;

@@ -11,7 +11,7 @@ use std::{
 use http::Method;
 use overspill_core::{catalog::Revision, secret::FleetToken};
 use overspill_net::client::{ClientError, HttpClient, Patience, Reply, Trust};
-use overspill_node::Meter;
+use overspill_node::{Meter, Rules};
 use overspill_wire::{
     feed::FeedKind,
     fleet::{Event, SignedEvent},
@@ -24,6 +24,7 @@ use crate::{
     feed::{Feed, FeedError},
     replica::Replica,
     report::{Arrivals, Reporter},
+    rules::KeptRules,
     session::{Applicant, ServerUrl, Session, SessionError, join},
     sync::Syncer,
 };
@@ -54,6 +55,7 @@ pub(crate) struct Tie {
     pub(crate) syncer: Arc<Syncer>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) arrivals: Arc<Arrivals>,
+    pub(crate) rules: KeptRules,
     pub(crate) state: watch::Sender<Link>,
 }
 
@@ -64,7 +66,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// A server that says nothing for so long is gone: it pings every second.
 const SILENCE: Duration = Duration::from_secs(5);
 /// Longest event line.
-const MAX_EVENT_BYTES: usize = 64 << 10;
+const MAX_EVENT_BYTES: usize = 2 * Rules::MAX_TEXT_BYTES;
 
 /// Why following ended.
 #[derive(Debug, Error)]
@@ -178,13 +180,19 @@ impl Tie {
         session: &Session,
         events: &mut Events,
     ) -> Result<(), LinkError> {
-        let Event::Catalog {
-            revision,
-            instance,
-            listing,
-        } = events.next(session).await?
-        else {
-            return Ok(());
+        let (revision, instance, listing) = match events.next(session).await? {
+            Event::Catalog {
+                revision,
+                instance,
+                listing,
+            } => (revision, instance, listing),
+            Event::Ping => return Ok(()),
+            Event::Rules { text } => {
+                if let Err(error) = self.rules.take(&text) {
+                    tracing::warn!(%error, "the server's rules are not in force here");
+                }
+                return Ok(());
+            }
         };
         let target = Revision(revision);
         let have = self.replica.catalog();

@@ -43,6 +43,7 @@ use crate::{
     replica::Replica,
     report::Arrivals,
     role::MirrorRole,
+    rules::KeptRules,
     scrub::{self, ScrubCounts},
     session::{Applicant, ServerUrl},
     sync::{PARALLEL_FETCHES, Syncer},
@@ -165,7 +166,15 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         NodeService::new(role, router.clone(), flows, &settings, core)
     });
     let serving = serving.map_err(StartError::Thread)?;
-    let tie = make_tie(&role, config.token, config.trust, applicant, link_sender);
+    let rules = KeptRules::open(&config.store, &config.settings.rules);
+    let tie = make_tie(
+        &role,
+        config.token,
+        config.trust,
+        applicant,
+        rules,
+        link_sender,
+    );
     let control = start_control(tie, &role.syncer).map_err(StartError::Thread)?;
     let scrubber = start_scrubber(&role, config.scrub_rate, &shutdown);
     let scrubber = scrubber.map_err(StartError::Thread)?;
@@ -218,6 +227,7 @@ fn make_tie(
     token: FleetToken,
     trust: Trust,
     applicant: Applicant,
+    rules: KeptRules,
     state: watch::Sender<Link>,
 ) -> Tie {
     Tie {
@@ -229,6 +239,7 @@ fn make_tie(
         syncer: Arc::clone(&role.syncer),
         meter: Arc::clone(&role.meter),
         arrivals: Arc::clone(&role.arrivals),
+        rules,
         state,
     }
 }

@@ -1,7 +1,7 @@
 //! From an accepted socket to a connection that is served: registration, TLS, and hyper where our
 //! own HTTP/1.1 ends.
 
-use std::{io, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
 use overspill_http1::{
     request::{KeepAlive, Version},
@@ -99,26 +99,28 @@ async fn shake_hands(
     config: Arc<ServerConfig>,
     client: Client,
 ) -> Option<TlsStream<SharedStream>> {
+    if !begins_with_tls(&stream).await {
+        explain(stream).await;
+        return None;
+    }
     let prepare = |session: &mut rustls::ServerConnection| {
         session.set_buffer_limit(Some(MAX_ENCRYPTED_BYTES));
     };
-    let accepting = TlsAcceptor::from(config).accept_with(stream, prepare);
-    match accepting.into_fallible().await {
-        Ok(stream) => Some(stream),
-        Err((error, stream)) => {
-            tracing::debug!(client = %client.address, %error, "no TLS");
-            if is_no_tls(&error) {
-                explain(stream).await;
-            }
-            None
-        }
+    let accepted = TlsAcceptor::from(config).accept_with(stream, prepare).await;
+    if let Err(error) = &accepted {
+        tracing::debug!(client = %client.address, %error, "no TLS");
     }
+    accepted.ok()
 }
 
-/// Whether the first bytes were none of TLS: most likely an http:// URL with the wrong port.
-fn is_no_tls(error: &io::Error) -> bool {
-    let tls_error = error.get_ref().and_then(|source| source.downcast_ref());
-    matches!(tls_error, Some(rustls::Error::InvalidMessage(_)))
+/// Whether the first byte can be one of TLS. If it is a letter, it is most likely an http:// URL with
+/// the wrong port, and rustls would answer it in a language that its client does not speak.
+async fn begins_with_tls(stream: &SharedStream) -> bool {
+    let mut first = [0];
+    match stream.0.stream.peek(&mut first).await {
+        Ok(1) => !first[0].is_ascii_alphabetic(),
+        _ => true,
+    }
 }
 
 /// Tells a plain client, in its own language, what it did.

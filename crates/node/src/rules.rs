@@ -72,6 +72,9 @@ pub enum RuleError {
         "cors: {0:?} is not an origin; write \"*\", or a scheme and a host such as https://app.example"
     )]
     Origin(String),
+    /// More than [`Rules::MAX_TEXT_BYTES`].
+    #[error("the rules are longer than {} bytes together", Rules::MAX_TEXT_BYTES)]
+    TooLong,
     /// More than [`Rules::MAX_RULES`], or a rule with more than [`Rules::MAX_VALUES`] of something.
     #[error("too many {0}")]
     TooMany(&'static str),
@@ -158,6 +161,8 @@ pub(crate) struct Ruling {
 impl Rules {
     /// Most rules.
     pub const MAX_RULES: usize = 256;
+    /// Most bytes of all rules together, as JSON: they are told to mirrors in one message.
+    pub const MAX_TEXT_BYTES: usize = 128 << 10;
     /// Most globs, origins or fields of one rule.
     pub const MAX_VALUES: usize = 64;
 
@@ -165,6 +170,10 @@ impl Rules {
     pub fn compile(texts: Vec<RuleText>) -> Result<Self, RuleError> {
         if texts.len() > Self::MAX_RULES {
             return Err(RuleError::TooMany("rules"));
+        }
+        let text_bytes = serde_json::to_string(&texts).map_or(0, |text| text.len());
+        if text_bytes > Self::MAX_TEXT_BYTES {
+            return Err(RuleError::TooLong);
         }
         let rules = texts.iter().map(Rule::compile);
         let rules = rules.collect::<Result<_, _>>()?;

@@ -15,7 +15,8 @@ use std::{
 use overspill_core::{fleet::Input, policy::PolicyKind, secret::FleetToken, units::Rate};
 use overspill_net::{BindError, Binding, FlowTable, ServeLimits, Serving, bind};
 use overspill_node::{
-    Meter, NodeIdentity, NodeService, NodeSettings, Role, common_routes, raise_open_files,
+    Meter, NodeIdentity, NodeService, NodeSettings, Role, SharedRules, common_routes,
+    raise_open_files,
 };
 use overspill_store::{
     index::IndexError,
@@ -124,8 +125,11 @@ pub fn start(config: Config) -> Result<Running, StartError> {
 
     let flows = Arc::new(FlowTable::new(config.cores));
     let role = Arc::new(make_role(&config, tree, published, &flows, &token));
-    let router =
-        common_routes(Arc::clone(&role)).merge(control_routes(make_control(&role, &token)));
+    let router = common_routes(Arc::clone(&role)).merge(control_routes(make_control(
+        &role,
+        &token,
+        &config.settings.rules,
+    )));
     let shutdown = CancellationToken::new();
     let (service_role, service_flows) = (Arc::clone(&role), Arc::clone(&flows));
     let settings = config.settings.clone();
@@ -195,11 +199,12 @@ fn make_role(
     }
 }
 
-fn make_control(role: &ServerRole, token: &FleetToken) -> Arc<Control> {
+fn make_control(role: &ServerRole, token: &FleetToken, rules: &SharedRules) -> Arc<Control> {
     Arc::new(Control {
         sessions: Mutex::new(Sessions::new(token.clone())),
         dispatcher: Arc::clone(&role.dispatcher),
         published: Arc::clone(&role.published),
+        rules: Arc::clone(rules),
     })
 }
 

@@ -103,6 +103,11 @@ pub enum Event {
     },
     /// Nothing happened; the server is alive.
     Ping,
+    /// What is added to the answers for some paths; said once at the start of a stream.
+    Rules {
+        /// The rules as JSON: what they mean is not the wire's concern.
+        text: String,
+    },
 }
 
 /// How far the server is in finding out what its tree holds.

@@ -27,6 +27,7 @@ use overspill_core::{
     secret::Key,
 };
 use overspill_net::Client;
+use overspill_node::SharedRules;
 use overspill_wire::{
     PROTOCOL,
     auth::{AUTH_FIELD, Proof, SessionId},
@@ -50,6 +51,8 @@ pub(crate) struct Control {
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) published: Arc<Published>,
+    /// Told to mirrors, so that their answers are ours.
+    pub(crate) rules: SharedRules,
 }
 
 /// Silence on an event stream after which the server says that it is alive.
@@ -183,28 +186,26 @@ struct EventState {
     key: Key,
     revisions: watch::Receiver<Revision>,
     seq: u64,
+    /// What is yet to be said before everything else.
+    first: Option<Event>,
 }
 
-/// The revision at once, at each change, and again in every silent second.
+/// The rules and the revision at once, the revision at each change, and again in every silent second.
 fn event_stream(open: OpenStream, key: Key) -> impl Stream<Item = Result<SseEvent, Infallible>> {
     let mut revisions = open.control.published.revisions();
     revisions.mark_changed();
+    let rules = open.control.rules.load();
+    // Strings and maps of strings always serialize.
+    let text = serde_json::to_string(rules.texts()).unwrap_or_default();
     let state = EventState {
         open,
         key,
         revisions,
         seq: 0,
+        first: Some(Event::Rules { text }),
     };
     stream::unfold(state, |mut state| async move {
-        let changed = tokio::time::timeout(PING_EVERY, state.revisions.changed()).await;
-        let event = match changed {
-            // Before that there is nothing to follow; the revision rings again when there is.
-            _ if !state.open.control.published.is_restored() => Event::Ping,
-            Ok(Ok(())) => state.catalog_event(),
-            Ok(Err(_)) => return None,
-            // Said again in silence, for whether it is everything changes without a revision.
-            Err(_) => state.catalog_event(),
-        };
+        let event = state.next_event().await?;
         if !lock(&state.open.control.sessions).is_open(state.open.session) {
             return None;
         }
@@ -216,6 +217,22 @@ fn event_stream(open: OpenStream, key: Key) -> impl Stream<Item = Result<SseEven
 }
 
 impl EventState {
+    /// Waits for something to say; `None` when there will be nothing more.
+    async fn next_event(&mut self) -> Option<Event> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        let changed = tokio::time::timeout(PING_EVERY, self.revisions.changed()).await;
+        Some(match changed {
+            // Before that there is nothing to follow; the revision rings again when there is.
+            _ if !self.open.control.published.is_restored() => Event::Ping,
+            Ok(Ok(())) => self.catalog_event(),
+            Ok(Err(_)) => return None,
+            // Said again in silence, for whether it is everything changes without a revision.
+            Err(_) => self.catalog_event(),
+        })
+    }
+
     fn catalog_event(&mut self) -> Event {
         let revision = self.revisions.borrow_and_update().0;
         let published = &self.open.control.published;
