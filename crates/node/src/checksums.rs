@@ -5,6 +5,8 @@
 //! versions: a list that would have to leave out a file whose hash is not known yet is not sent at
 //! all but answered 503, for nobody checks what a list does not name. It must never hash anything.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use overspill_core::{
     catalog::{Catalog, Child, Kind},
@@ -74,19 +76,18 @@ impl Wanted {
         (!of.is_root()).then_some(Self::Line(of))
     }
 
-    /// Answers with the sums.
-    pub(crate) fn answer<R: Role>(
-        &self,
-        role: &R,
+    /// Answers with the sums, which another thread puts together: a list may be long, and a single
+    /// file is looked at before its sum is told.
+    pub(crate) async fn answer<R: Role>(
+        self,
+        role: &Arc<R>,
         query: &TreeQuery,
         context: Context<'_>,
     ) -> Answer {
-        let sums = match self {
-            Self::Bare(path) => sum(role, path).map(|sum| format!("{sum}\n").into_bytes()),
-            Self::Line(path) => sum(role, path).map(|sum| line(path.name(), &sum)),
-            Self::List(folder) => list(&role.catalog(), folder, query),
-        };
-        match sums {
+        let (role, query) = (Arc::clone(role), query.clone());
+        let sums = tokio::task::spawn_blocking(move || self.sums(&*role, &query)).await;
+        // A panic there has been printed.
+        match sums.unwrap_or(Err(SumsError::Absent)) {
             Ok(sums) => {
                 let kind = Generated {
                     content_type: "text/plain; charset=utf-8",
@@ -104,6 +105,16 @@ impl Wanted {
                 };
                 context.error(status, &error.to_string())
             }
+        }
+    }
+}
+
+impl Wanted {
+    fn sums<R: Role>(&self, role: &R, query: &TreeQuery) -> Result<Vec<u8>, SumsError> {
+        match self {
+            Self::Bare(path) => sum(role, path).map(|sum| format!("{sum}\n").into_bytes()),
+            Self::Line(path) => sum(role, path).map(|sum| line(path.name(), &sum)),
+            Self::List(folder) => list(&role.catalog(), folder, query),
         }
     }
 }

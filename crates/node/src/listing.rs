@@ -13,6 +13,8 @@ mod policy;
 mod readme;
 mod rows;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use overspill_core::{catalog::Catalog, path::CatalogPath};
 use overspill_http1::{
@@ -23,55 +25,126 @@ use overspill_http1::{
 use overspill_net::Answer;
 use overspill_wire::listing::{Listed, Listing};
 
-use self::{html::View, links::Links, page::Page, readme::Readme};
+use self::{
+    html::View,
+    links::Links,
+    page::{Page, PageError},
+    readme::Readme,
+};
 use crate::{
     query::{Format, TreeQuery},
     reply::{Context, Generated},
     role::Role,
 };
 
+/// A listing that was asked for, apart from the request, so that another thread can make it: finding
+/// and sorting are work for a while where folders are large.
+#[derive(Clone, Debug)]
+struct Asked {
+    folder: CatalogPath,
+    query: TreeQuery,
+    /// Path and query as they were written.
+    path: Vec<u8>,
+    raw_query: Vec<u8>,
+    format: Format,
+}
+
+/// A listing, ready to be sent.
+struct Made {
+    etag: String,
+    body: Bytes,
+}
+
 /// Answers a request for a folder, whose URL ends in a slash.
-pub(crate) fn answer<R: Role>(
-    role: &R,
+pub(crate) async fn answer<R: Role>(
+    role: &Arc<R>,
     request: &Request<'_>,
     query: &TreeQuery,
     folder: &CatalogPath,
     context: Context<'_>,
 ) -> Answer {
-    let catalog = role.catalog();
-    let format = format(query, &request.fields.accept);
-    let page = match Page::take(&catalog, folder, query, format) {
-        Ok(page) => page,
-        Err(error) => return context.error(Status::BadRequest, &error.to_string()),
+    let asked = Asked {
+        folder: folder.clone(),
+        query: query.clone(),
+        path: request.path().to_vec(),
+        raw_query: request.query().unwrap_or_default().to_vec(),
+        format: format(query, &request.fields.accept),
     };
-    let readme = match format {
-        Format::Html if page.is_plain(query) => Readme::find(role, &catalog, folder),
-        _ => None,
+    let content_type = match asked.format {
+        Format::Html => "text/html; charset=utf-8",
+        Format::Json => "application/json",
+    };
+    let role = Arc::clone(role);
+    let made = match tokio::task::spawn_blocking(move || asked.make(&*role)).await {
+        Ok(Ok(made)) => made,
+        Ok(Err(error)) => return context.error(Status::BadRequest, &error.to_string()),
+        // It has been printed.
+        Err(_) => return context.error(Status::InternalServerError, "the listing failed"),
     };
     let kind = Generated {
-        content_type: match format {
-            Format::Html => "text/html; charset=utf-8",
-            Format::Json => "application/json",
-        },
-        etag: etag(&catalog, request, format, readme.as_ref()),
+        content_type,
+        etag: made.etag,
         fields: &[
             ("Content-Security-Policy", policy::text()),
             ("Referrer-Policy", "same-origin"),
             ("Vary", "Accept"),
         ],
     };
-    context.generated(&kind, || match format {
-        Format::Html => {
-            let links = Links::new(request.query().unwrap_or_default(), query);
-            let view = View {
-                page: &page,
-                links: &links,
-                readme: readme.as_ref().and_then(Readme::render),
-            };
-            Bytes::from(view.render())
+    context.generated(&kind, || made.body)
+}
+
+impl Asked {
+    fn make<R: Role>(&self, role: &R) -> Result<Made, PageError> {
+        let catalog = role.catalog();
+        let page = Page::take(&catalog, &self.folder, &self.query, self.format)?;
+        let readme = match self.format {
+            Format::Html if page.is_plain(&self.query) => {
+                Readme::find(role, &catalog, &self.folder)
+            }
+            _ => None,
+        };
+        let body = match self.format {
+            Format::Html => {
+                let view = View {
+                    page: &page,
+                    links: &Links::new(&self.raw_query, &self.query),
+                    readme: readme.as_ref().and_then(Readme::render),
+                };
+                Bytes::from(view.render())
+            }
+            Format::Json => Bytes::from(json(&catalog, &page)),
+        };
+        Ok(Made {
+            etag: self.etag(&catalog, readme.as_ref()),
+            body,
+        })
+    }
+
+    /// A weak tag of all that a listing is made of: it says that nothing changed, not that the bytes
+    /// are the same, for another version of the program may write them otherwise.
+    fn etag(&self, catalog: &Catalog, readme: Option<&Readme>) -> String {
+        let format = match self.format {
+            Format::Html => "html",
+            Format::Json => "json",
+        };
+        let root = readme.map(|readme| readme.root().to_string());
+        let mut hasher = blake3::Hasher::new();
+        for part in [
+            env!("CARGO_PKG_VERSION").as_bytes(),
+            policy::text().as_bytes(),
+            &catalog.instance().0.to_le_bytes(),
+            &catalog.revision().0.to_le_bytes(),
+            &self.path,
+            &self.raw_query,
+            format.as_bytes(),
+            root.unwrap_or_default().as_bytes(),
+        ] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
         }
-        Format::Json => Bytes::from(json(&catalog, &page)),
-    })
+        let hex = hasher.finalize().to_hex();
+        format!("W/\"ls-{}\"", &hex[..32])
+    }
 }
 
 fn format(query: &TreeQuery, accept: &Lines<'_>) -> Format {
@@ -81,37 +154,6 @@ fn format(query: &TreeQuery, accept: &Lines<'_>) -> Format {
             Negotiated::Html => Format::Html,
             Negotiated::Json => Format::Json,
         })
-}
-
-/// A weak tag of all that a listing is made of: it says that nothing changed, not that the bytes are
-/// the same, for another version of the program may write them otherwise.
-fn etag(
-    catalog: &Catalog,
-    request: &Request<'_>,
-    format: Format,
-    readme: Option<&Readme>,
-) -> String {
-    let format = match format {
-        Format::Html => "html",
-        Format::Json => "json",
-    };
-    let root = readme.map(|readme| readme.root().to_string());
-    let mut hasher = blake3::Hasher::new();
-    for part in [
-        env!("CARGO_PKG_VERSION").as_bytes(),
-        policy::text().as_bytes(),
-        &catalog.instance().0.to_le_bytes(),
-        &catalog.revision().0.to_le_bytes(),
-        request.path(),
-        request.query().unwrap_or_default(),
-        format.as_bytes(),
-        root.unwrap_or_default().as_bytes(),
-    ] {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    let hex = hasher.finalize().to_hex();
-    format!("W/\"ls-{}\"", &hex[..32])
 }
 
 fn json(catalog: &Catalog, page: &Page<'_>) -> Vec<u8> {

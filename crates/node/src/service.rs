@@ -143,7 +143,9 @@ impl<R: Role> NodeService<R> {
             Err(error) => return answer_bad_path(error, visit, out),
         };
         if let Some(sums) = Wanted::by_query(&url, visit.query) {
-            return sums.answer(&*self.role, visit.query, visit.context(out));
+            return sums
+                .answer(&self.role, visit.query, visit.context(out))
+                .await;
         }
         match (self.find(&url.path).await, url.form) {
             (Found::File(file), UrlForm::File) => {
@@ -158,7 +160,8 @@ impl<R: Role> NodeService<R> {
                 visit.context(out).error(Status::Forbidden, detail)
             }
             (Found::Absent, UrlForm::File) if let Some(sums) = Wanted::by_name(&url.path) => {
-                sums.answer(&*self.role, visit.query, visit.context(out))
+                sums.answer(&self.role, visit.query, visit.context(out))
+                    .await
             }
             (Found::Absent | Found::File(_) | Found::Elsewhere, _) => {
                 let detail = "there is no such file";
@@ -233,7 +236,7 @@ impl<R: Role> NodeService<R> {
                 .redirect(&with_query(path, request), None);
         }
         let Some(format) = query.archive else {
-            return listing::answer(&*self.role, request, query, folder, visit.context(out));
+            return listing::answer(&self.role, request, query, folder, visit.context(out)).await;
         };
         let selection = query.selection.as_ref();
         match archive::lay_out(&self.role, folder, selection, format).await {

@@ -117,14 +117,14 @@ impl Role for OnPaper {
 
 /// The head and the body of the answer to a request for a folder.
 fn answered(catalog: &Catalog, folder: &[u8], query: &str, fields: &str) -> (String, String) {
-    let role = OnPaper {
+    let role = Arc::new(OnPaper {
         catalog: Arc::new(catalog.clone()),
         folder: None,
-    };
+    });
     answered_by(&role, folder, query, fields)
 }
 
-fn answered_by(role: &OnPaper, folder: &[u8], query: &str, fields: &str) -> (String, String) {
+fn answered_by(role: &Arc<OnPaper>, folder: &[u8], query: &str, fields: &str) -> (String, String) {
     let folder = path(folder);
     let url = folder_url(&folder);
     let head = format!("GET {url}?{query} HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
@@ -135,7 +135,11 @@ fn answered_by(role: &OnPaper, folder: &[u8], query: &str, fields: &str) -> (Str
     let now = Clock::new().now();
     let mut out = Vec::new();
     let context = Context::new(&request, &now, &mut out);
-    let Answer::Reply(reply) = answer(role, &request, &parsed, &folder, context) else {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let answer = runtime.block_on(answer(role, &request, &parsed, &folder, context));
+    let Answer::Reply(reply) = answer else {
         panic!("handed over");
     };
     let body = match reply.body {
@@ -416,10 +420,10 @@ fn page_with(files: &[(&str, &str)], query: &str) -> String {
         fs::write(folder.path().join(name), text).unwrap();
         entries.push((name.as_bytes(), Kind::File, text.len() as u64));
     }
-    let role = OnPaper {
+    let role = Arc::new(OnPaper {
         catalog: Arc::new(catalog(&entries)),
         folder: Some(folder.path().to_owned()),
-    };
+    });
     answered_by(&role, b"", query, "").1
 }
 
