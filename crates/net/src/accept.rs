@@ -16,7 +16,7 @@ use crate::{
     admission::ConnectionPermit,
     connection::{Connection, Ended},
     handover::{Connection as HandedOver, Protocol},
-    listener::Core,
+    listener::{Core, Place},
     service::{Client, Security, Service},
     shared::SharedStream,
     sweeper::Phase,
@@ -34,6 +34,7 @@ pub(crate) struct Accepted {
     pub(crate) stream: TcpStream,
     pub(crate) address: SocketAddr,
     pub(crate) permit: Option<Rc<ConnectionPermit>>,
+    pub(crate) place: Place,
 }
 
 /// A plain connection, ready to be served.
@@ -42,7 +43,7 @@ pub(crate) fn plain<S: Service>(accepted: Accepted, core: Rc<Core<S>>) -> Connec
         address: accepted.address,
         security: Security::Plain,
     };
-    let registered = core.sweeper.register(accepted.stream);
+    let registered = core.sweeper.register(accepted.stream, accepted.place);
     let stream = SharedStream(Rc::clone(&registered.activity));
     Connection::new(core, Direct(stream), client, registered, accepted.permit)
 }
@@ -57,12 +58,13 @@ pub(crate) async fn serve_tls<S: Service>(
         stream,
         address,
         permit,
+        place,
     } = accepted;
     let client = Client {
         address,
         security: Security::Tls,
     };
-    let registered = core.sweeper.register(stream);
+    let registered = core.sweeper.register(stream, place);
     let activity = &registered.activity;
     activity.enter(Phase::Reading);
     let shared = SharedStream(Rc::clone(activity));

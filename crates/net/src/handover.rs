@@ -7,10 +7,17 @@
 mod in_flight;
 mod rewound;
 
-use std::{convert::Infallible, io, rc::Rc};
+use std::{
+    convert::Infallible,
+    io, mem,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::{body::Incoming, server::conn, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -26,11 +33,53 @@ use crate::{
     admission::{ConnectionPermit, RetryAfter},
     listener::Core,
     service::{Client, Service},
+    streamed::Streamed,
     sweeper::Registered,
 };
 
 /// The body of a routed response.
-pub type HandedOver = UnsyncBoxBody<Bytes, io::Error>;
+#[derive(Debug)]
+pub enum HandedOver {
+    /// From the router.
+    Routed(UnsyncBoxBody<Bytes, io::Error>),
+    /// From a file, or made while it is sent.
+    Streamed(Streamed),
+    /// All of it, in memory.
+    Whole(Bytes),
+}
+
+impl Body for HandedOver {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        match &mut *self {
+            Self::Routed(body) => Pin::new(body).poll_frame(cx),
+            Self::Streamed(body) => Pin::new(body).poll_frame(cx),
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(mem::take(bytes))))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Routed(body) => body.is_end_stream(),
+            Self::Streamed(body) => body.is_end_stream(),
+            Self::Whole(bytes) => bytes.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Routed(body) => body.size_hint(),
+            Self::Streamed(body) => body.size_hint(),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+        }
+    }
+}
 
 /// Requests of one HTTP/2 connection that may be under way at the same time; RFC 9113 section 6.5.2
 /// asks for no fewer than 100.
@@ -122,8 +171,7 @@ async fn answer<S: Service>(
 
 fn too_many_requests(retry_after: RetryAfter) -> http::Response<HandedOver> {
     let text = Bytes::from(format!("429 Too Many Requests\n{retry_after}\n"));
-    let body = Full::new(text).map_err(|never| match never {});
-    let mut response = http::Response::new(body.boxed_unsync());
+    let mut response = http::Response::new(HandedOver::Whole(text));
     *response.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
     let seconds = http::HeaderValue::from(retry_after.seconds());
     response

@@ -348,16 +348,16 @@ async fn accept_forever<S: Service>(
                     stream,
                     address,
                     permit,
+                    place,
                 };
                 let core = Rc::clone(&core);
                 match tls.as_ref().map(|tls| tls.current()) {
                     None => {
                         let connection = accept::plain(accepted, core);
-                        spawn_local(holding(place, accept::serve_http1(connection)));
+                        spawn_local(accept::serve_http1(connection));
                     }
                     Some(config) => {
-                        let served = accept::serve_tls(accepted, config, core);
-                        spawn_local(holding(place, served));
+                        spawn_local(accept::serve_tls(accepted, config, core));
                     }
                 }
             }
@@ -380,14 +380,9 @@ impl<S> Core<S> {
     }
 }
 
-/// Runs `served` and gives its place back after.
-async fn holding(place: Place, served: impl Future<Output = ()>) {
-    served.await;
-    drop(place);
-}
-
 /// One of the connections that may be open.
-struct Place(Arc<AtomicUsize>);
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
 
 impl Place {
     fn take<S>(core: &Core<S>) -> Option<Self> {

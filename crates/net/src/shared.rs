@@ -5,6 +5,7 @@
 //! have are swept like ours.
 
 use std::{
+    future::poll_fn,
     io,
     pin::Pin,
     rc::Rc,
@@ -24,8 +25,11 @@ pub(crate) struct SharedStream(pub(crate) Rc<Activity>);
 
 impl SharedStream {
     /// Waits until there may be something to read.
+    ///
+    /// By the one waker that the socket keeps for its reader: the future of `TcpStream::readable`
+    /// would bring a place in a list of wakers, for each idle connection.
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        self.0.stream.readable().await
+        poll_fn(|cx| self.0.stream.poll_read_ready(cx)).await
     }
 
     fn poll_io(

@@ -17,6 +17,8 @@ use rustix::net::Shutdown;
 use slab::Slab;
 use tokio::net::TcpStream;
 
+use crate::listener::Place;
+
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Phase {
@@ -111,6 +113,8 @@ pub(crate) struct Registered {
     sweeper: Rc<Sweeper>,
     slot: usize,
     pub(crate) activity: Rc<Activity>,
+    /// Given back with the registration.
+    _place: Place,
 }
 
 impl Tick {
@@ -245,13 +249,14 @@ impl Sweeper {
     }
 
     /// Enters a connection.
-    pub(crate) fn register(self: &Rc<Self>, stream: TcpStream) -> Registered {
+    pub(crate) fn register(self: &Rc<Self>, stream: TcpStream, place: Place) -> Registered {
         let activity = Rc::new(Activity::new(stream, self.tick(Instant::now())));
         let slot = self.connections.borrow_mut().insert(Rc::clone(&activity));
         Registered {
             sweeper: Rc::clone(self),
             slot,
             activity,
+            _place: place,
         }
     }
 

@@ -43,7 +43,7 @@ pub(crate) async fn route(
         Ok(response) => response,
         Err(never) => match never {},
     };
-    response.map(|body| body.map_err(io::Error::other).boxed_unsync())
+    response.map(|body| HandedOver::Routed(body.map_err(io::Error::other).boxed_unsync()))
 }
 
 async fn ready<R: Role>(State(role): State<Arc<R>>) -> Response {

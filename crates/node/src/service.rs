@@ -26,7 +26,7 @@ use overspill_http1::{
     status::Status,
 };
 use overspill_net::{
-    Answer, Body, Client, Exchange, FlowTable, HandedOver, Now, Security, Service,
+    Answer, Body, Client, Clock, Exchange, FlowTable, HandedOver, Now, Security, Service,
 };
 use overspill_wire::paths::PREFIX;
 
@@ -54,6 +54,7 @@ pub struct NodeService<R> {
     core: usize,
     cache: RefCell<ReadyCache>,
     boundaries: Boundaries,
+    clock: Clock,
     log: Option<RefCell<CoreLog>>,
     rules: SharedRules,
     /// The line that tells browsers to insist on https; empty if they are not told.
@@ -78,6 +79,7 @@ impl<R: Role> NodeService<R> {
             core,
             cache: RefCell::new(ReadyCache::new()),
             boundaries: Boundaries::default(),
+            clock: Clock::new(),
             rules: Arc::clone(&settings.rules),
             hsts: settings.hsts_line(),
         }
@@ -299,7 +301,8 @@ impl<R: Role> Service for NodeService<R> {
             return routes::route(self.router.clone(), request, client).await;
         }
         let shard = self.flows.shard(self.core);
-        over_hyper::answer(self, &request, &client, &shard).await
+        let now = self.clock.now();
+        over_hyper::answer(self, &request, &client, &now, &shard).await
     }
 }
 

@@ -414,6 +414,7 @@ fn over_hyper_no_other_target_is_taken() {
             &scene.service,
             &request,
             &CLIENT,
+            &Clock::new().now(),
             &shard,
         ));
         assert_eq!(response.status(), status, "{target}");
@@ -433,6 +434,7 @@ fn over_hyper_the_answer_is_the_same() {
         &scene.service,
         &request,
         &CLIENT,
+        &Clock::new().now(),
         &shard,
     ));
     assert_eq!(response.status(), 200);
