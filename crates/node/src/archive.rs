@@ -185,6 +185,7 @@ impl<R: Role> Asked<'_, R> {
             legacy_digest: String::new(),
             repr_digest: String::new(),
             revalidation,
+            whole: String::new(),
             settled: true,
             origins: Origins::Own,
         }

@@ -82,11 +82,18 @@ impl FileVersion {
             let line = |digest: &String| format!("{before}{digest}{after}\r\n");
             sha256.as_ref().map(line).unwrap_or_default()
         };
+        let description = dress.description();
+        let repr_digest = digest_line("Repr-Digest: sha-256=:", ":");
+        let revalidation = self.revalidation(&dress, modified);
+        let mut whole = [&*revalidation, &description, &repr_digest].concat();
+        push_line(&mut whole, "Content-Type", &dress.content_type);
+        push_line(&mut whole, "Content-Length", &self.size.to_string());
         FieldLines {
-            description: dress.description(),
+            description,
             legacy_digest: digest_line("Digest: SHA-256=", ""),
-            repr_digest: digest_line("Repr-Digest: sha-256=:", ":"),
-            revalidation: self.revalidation(&dress, modified),
+            repr_digest,
+            revalidation,
+            whole,
             settled: modified.is_some(),
             content_type: dress.content_type,
             origins: dress.ruling.origins,
@@ -157,6 +164,9 @@ pub(crate) struct FieldLines {
     /// What a 304 repeats of the 200 (RFC 9110 section 15.4.5), and every other answer that is
     /// about the file too: validators, and whatever else caches go by.
     pub revalidation: String,
+    /// All of the above for a 200 to a client without wishes, up to its length: the usual answer is
+    /// one copy.
+    pub whole: String,
     /// Whether they will be the same a second later.
     pub settled: bool,
     /// The other origins that may read it.

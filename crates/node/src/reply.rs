@@ -70,6 +70,17 @@ impl<'a> Context<'a> {
     ) -> Selected {
         let request = self.request;
         let mut head = self.start(plan.status());
+        let has_wishes = !request.fields.want_repr_digest.is_empty()
+            || !request.fields.want_digest.is_empty()
+            || lines.origins != Origins::Own;
+        if plan == Plan::Full && !has_wishes && !lines.whole.is_empty() {
+            head.raw_fields(lines.whole.as_bytes());
+            head.finish();
+            return match request.method {
+                Method::Get => whole(length),
+                _ => Selected::Nothing,
+            };
+        }
         head.raw_fields(lines.revalidation.as_bytes());
         if lines.origins != Origins::Own {
             let allowed = lines.origins.lines(request.fields.origin);
@@ -233,6 +244,11 @@ pub(crate) enum Selected {
     Parts(Multipart),
 }
 
+/// All of a file.
+fn whole(length: u64) -> Selected {
+    ByteRange::new(0, length).map_or(Selected::Nothing, Selected::Range)
+}
+
 /// `Repr-Digest` unless it is refused, `Digest` only when it is asked for (RFC 9530).
 fn write_digests(head: &mut HeadWriter<'_>, lines: &FieldLines, fields: &Fields<'_>) {
     if digest::repr_digest(fields.want_repr_digest.iter()) != Wish::Refused {
@@ -255,7 +271,7 @@ fn write_length(
         Plan::Full => {
             head.field("Content-Type", content_type.as_bytes())
                 .field_u64("Content-Length", length);
-            ByteRange::new(0, length).map_or(Selected::Nothing, Selected::Range)
+            whole(length)
         }
         Plan::Partial(range) => {
             head.field("Content-Type", content_type.as_bytes())

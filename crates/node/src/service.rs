@@ -85,6 +85,43 @@ impl<R: Role> NodeService<R> {
         }
     }
 
+    /// Answers the usual request, one for a file that was looked at a moment ago and has one form.
+    fn answer_hot(
+        &self,
+        request: &Request<'_>,
+        client: &Client,
+        now: &Now,
+        out: &mut Vec<u8>,
+    ) -> Option<Answer> {
+        if request.query().is_some() || !matches!(request.method, Method::Get | Method::Head) {
+            return None;
+        }
+        let fresh = self.cache.borrow().fresh(request.path(), Instant::now());
+        let ready = fresh.filter(|ready| ready.codings.is_empty())?;
+        let query = TreeQuery::default();
+        let visit = self.visit(request, &query, client, now);
+        Some(self.answer_representation(&ready, visit, out))
+    }
+
+    fn visit<'a>(
+        &'a self,
+        request: &'a Request<'a>,
+        query: &'a TreeQuery,
+        client: &'a Client,
+        now: &'a Now,
+    ) -> Visit<'a> {
+        Visit {
+            request,
+            query,
+            client,
+            now,
+            hsts: match client.security {
+                Security::Plain => "",
+                Security::Tls => &self.hsts,
+            },
+        }
+    }
+
     /// Answers a request for a path of the tree, with the query that came with it.
     pub(crate) async fn answer_tree(
         &self,
@@ -100,16 +137,7 @@ impl<R: Role> NodeService<R> {
             Ok(query) => (query, None),
             Err(error) => (TreeQuery::default(), Some(error)),
         };
-        let visit = Visit {
-            request,
-            query: &query,
-            client,
-            now,
-            hsts: match client.security {
-                Security::Plain => "",
-                Security::Tls => &self.hsts,
-            },
-        };
+        let visit = self.visit(request, &query, client, now);
         match request.method {
             Method::Get | Method::Head => {}
             Method::Options => return self.answer_options(visit, out),
@@ -273,7 +301,11 @@ impl<R: Role> Service for NodeService<R> {
         if path.starts_with(PREFIX.as_bytes()) {
             return Answer::HandOver;
         }
-        self.answer_tree(request, client, &now, out).await
+        if let Some(answer) = self.answer_hot(request, client, &now, out) {
+            return answer;
+        }
+        // Boxed: what it may have to wait for would make every request's future as large.
+        Box::pin(self.answer_tree(request, client, &now, out)).await
     }
 
     fn every_second(&self, now: Instant) {
