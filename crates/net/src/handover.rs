@@ -42,8 +42,8 @@ use crate::{
 pub enum HandedOver {
     /// From the router.
     Routed(UnsyncBoxBody<Bytes, io::Error>),
-    /// From a file, or made while it is sent.
-    Streamed(Streamed),
+    /// From a file, or made while it is sent. Boxed: hyper moves bodies about.
+    Streamed(Box<Streamed>),
     /// All of it, in memory.
     Whole(Bytes),
 }
@@ -58,7 +58,7 @@ impl Body for HandedOver {
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut *self {
             Self::Routed(body) => Pin::new(body).poll_frame(cx),
-            Self::Streamed(body) => Pin::new(body).poll_frame(cx),
+            Self::Streamed(body) => Pin::new(&mut **body).poll_frame(cx),
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(mem::take(bytes))))),
         }

@@ -26,7 +26,7 @@ pub(crate) async fn answer<R: Role, B>(
     let head = head_bytes(request);
     match parse(&head, &Limits::default()) {
         Ok(Parsed::Request { request, .. }) => {
-            let answer = service.answer_tree(&request, client, now, &mut out).await;
+            let answer = service.answer_soon(&request, client, now, &mut out).await;
             response(answer, Bytes::from(out), shard)
         }
         Ok(Parsed::Partial | Parsed::Http2Preface) => {
@@ -90,18 +90,22 @@ fn response(answer: Answer, out: Bytes, shard: &Arc<Shard>) -> Response<HandedOv
     let Answer::Reply(reply) = answer else {
         return refusal(StatusCode::NOT_FOUND, "no such resource");
     };
-    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    let mut head = httparse::Response::new(&mut fields);
-    let Ok(httparse::Status::Complete(body_at)) = head.parse(&out) else {
-        return refusal(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the answer could not be formed",
-        );
+    let (mut usual, mut many) = ([httparse::EMPTY_HEADER; USUAL_FIELDS], Vec::new());
+    let mut head = httparse::Response::new(&mut usual);
+    let mut parsed = head.parse(&out);
+    if parsed == Err(httparse::Error::TooManyHeaders) {
+        many.resize(MAX_FIELDS, httparse::EMPTY_HEADER);
+        head = httparse::Response::new(&mut many);
+        parsed = head.parse(&out);
+    }
+    let Ok(httparse::Status::Complete(body_at)) = parsed else {
+        let detail = "the answer could not be formed";
+        return refusal(StatusCode::INTERNAL_SERVER_ERROR, detail);
     };
     let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
     let body = match reply.body {
         Body::Empty | Body::Written(_) => HandedOver::Whole(out.slice(body_at..)),
-        body => HandedOver::Streamed(Streamed::new(body, shard)),
+        body => HandedOver::Streamed(Box::new(Streamed::new(body, shard))),
     };
     let mut response = Response::new(body);
     if reply.decision != Decision::Serve {
@@ -128,5 +132,7 @@ fn refusal(status: StatusCode, detail: &str) -> Response<HandedOver> {
 
 /// Room for most heads.
 const USUAL_HEAD_BYTES: usize = 1024;
+/// Fields of most answers.
+const USUAL_FIELDS: usize = 24;
 /// Most fields of an answer: ours, and as many as rules may add.
 const MAX_FIELDS: usize = 32 + 4 * crate::rules::Rules::MAX_VALUES;

@@ -85,6 +85,21 @@ impl<R: Role> NodeService<R> {
         }
     }
 
+    /// Answers a request for a path of the tree, the usual one at once.
+    pub(crate) async fn answer_soon(
+        &self,
+        request: &Request<'_>,
+        client: &Client,
+        now: &Now,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        match self.answer_hot(request, client, now, out) {
+            Some(answer) => answer,
+            // Boxed: what it may have to wait for would make every request's future as large.
+            None => Box::pin(self.answer_tree(request, client, now, out)).await,
+        }
+    }
+
     /// Answers the usual request, one for a file that was looked at a moment ago and has one form.
     fn answer_hot(
         &self,
@@ -301,11 +316,7 @@ impl<R: Role> Service for NodeService<R> {
         if path.starts_with(PREFIX.as_bytes()) {
             return Answer::HandOver;
         }
-        if let Some(answer) = self.answer_hot(request, client, &now, out) {
-            return answer;
-        }
-        // Boxed: what it may have to wait for would make every request's future as large.
-        Box::pin(self.answer_tree(request, client, &now, out)).await
+        self.answer_soon(request, client, &now, out).await
     }
 
     fn every_second(&self, now: Instant) {
@@ -330,7 +341,8 @@ impl<R: Role> Service for NodeService<R> {
         client: Client,
     ) -> http::Response<HandedOver> {
         if request.uri().path().starts_with(PREFIX) {
-            return routes::route(self.router.clone(), request, client).await;
+            let routed = routes::route(self.router.clone(), request, client);
+            return Box::pin(routed).await;
         }
         let shard = self.flows.shard(self.core);
         let now = self.clock.now();
