@@ -87,7 +87,12 @@ impl<S: Service, T: Transport> Connection<S, T> {
             }
             match Box::pin(self.burst()).await {
                 Ok(Next::More) => {}
-                Ok(Next::Close) => return Ended::Closed,
+                Ok(Next::Close) => {
+                    // The client may have said all and still be reading: over TLS, an end that is
+                    // not announced would look to it like an attack.
+                    self.transport.end().await;
+                    return Ended::Closed;
+                }
                 Ok(Next::HandOver) => return Ended::HandOver,
                 Ok(Next::Linger) => {
                     Box::pin(self.linger()).await;

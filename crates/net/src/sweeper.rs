@@ -230,6 +230,12 @@ impl Activity {
         let _ = rustix::net::shutdown(&self.stream, Shutdown::Both);
     }
 
+    /// Has the connection end in a reset, so that nobody takes its end for that of a body.
+    pub(crate) fn reset_at_end(&self) {
+        // Fails only if the client has gone already.
+        let _ = self.stream.set_zero_linger();
+    }
+
     /// What the kernel knows of the connection.
     pub(crate) fn tcp_info(&self) -> Option<TcpInfo> {
         tcp_info(&self.stream).ok()

@@ -218,6 +218,9 @@ impl<'a, T: Transport> Sending<'a, T> {
             self.stream_part(bytes, stream.framing).await?;
             flow.sent(sent);
         }
+        if stream.framing == Framing::UntilClose {
+            self.activity.reset_at_end();
+        }
         Err(TransmitError::Stream)
     }
 

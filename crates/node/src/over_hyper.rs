@@ -9,7 +9,11 @@ use std::{io::Write, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use overspill_http1::request::{Limits, Parsed, parse};
+use overspill_http1::{
+    request::{Limits, Parsed, parse},
+    response::error_body,
+    status::Status,
+};
 use overspill_net::{Answer, Body, Client, Decision, HandedOver, Now, Shard, Streamed};
 
 use crate::{role::Role, service::NodeService};
@@ -30,24 +34,22 @@ pub(crate) async fn answer<R: Role, B>(
             response(answer, Bytes::from(out), shard)
         }
         Ok(Parsed::Partial | Parsed::Http2Preface) => {
-            refusal(StatusCode::BAD_REQUEST, "bad request")
+            refusal(Status::BadRequest, "this is no request")
         }
-        Err(error) => {
-            let status = StatusCode::from_u16(error.status().code());
-            refusal(
-                status.unwrap_or(StatusCode::BAD_REQUEST),
-                &error.to_string(),
-            )
-        }
+        Err(error) => refusal(error.status(), &error.to_string()),
     }
 }
 
 /// The request's head as HTTP/1.1 writes it, without what belongs to the connection.
 fn head_bytes<B>(request: &Request<B>) -> Vec<u8> {
     let mut head = Vec::with_capacity(USUAL_HEAD_BYTES);
-    // Whole, with scheme and authority if it has them: the parser refuses what is not for us.
     // Writing to a Vec cannot fail.
-    let _ = write!(head, "{} {} HTTP/1.1\r\n", request.method(), request.uri());
+    let _ = match request.uri().path() {
+        // HTTP/2 names an authority beside it, to which it must not be joined.
+        "*" => write!(head, "{} * HTTP/1.1\r\n", request.method()),
+        // Whole, with scheme and authority if it has them: the parser refuses what is not for us.
+        _ => write!(head, "{} {} HTTP/1.1\r\n", request.method(), request.uri()),
+    };
     let authority = request.uri().authority();
     let authority = authority.map(|authority| authority.as_str().as_bytes());
     let host = request.headers().get(header::HOST);
@@ -88,7 +90,7 @@ fn of_the_response_connection(name: &HeaderName) -> bool {
 
 fn response(answer: Answer, out: Bytes, shard: &Arc<Shard>) -> Response<HandedOver> {
     let Answer::Reply(reply) = answer else {
-        return refusal(StatusCode::NOT_FOUND, "no such resource");
+        return refusal(Status::NotFound, "no such resource");
     };
     let (mut usual, mut many) = ([httparse::EMPTY_HEADER; USUAL_FIELDS], Vec::new());
     let mut head = httparse::Response::new(&mut usual);
@@ -100,7 +102,7 @@ fn response(answer: Answer, out: Bytes, shard: &Arc<Shard>) -> Response<HandedOv
     }
     let Ok(httparse::Status::Complete(body_at)) = parsed else {
         let detail = "the answer could not be formed";
-        return refusal(StatusCode::INTERNAL_SERVER_ERROR, detail);
+        return refusal(Status::InternalServerError, detail);
     };
     let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
     let body = match reply.body {
@@ -124,9 +126,13 @@ fn response(answer: Answer, out: Bytes, shard: &Arc<Shard>) -> Response<HandedOv
     response
 }
 
-fn refusal(status: StatusCode, detail: &str) -> Response<HandedOver> {
-    let mut response = Response::new(HandedOver::Whole(Bytes::from(format!("{detail}\n"))));
-    *response.status_mut() = status;
+fn refusal(status: Status, detail: &str) -> Response<HandedOver> {
+    let text = Bytes::from(error_body(status, detail));
+    let mut response = Response::new(HandedOver::Whole(text));
+    let code = StatusCode::from_u16(status.code());
+    *response.status_mut() = code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
     response
 }
 

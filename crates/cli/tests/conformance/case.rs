@@ -20,6 +20,8 @@ pub(crate) struct Case {
     pub(crate) expected: Vec<Field>,
     /// What the body must be.
     pub(crate) body: Content,
+    /// Why there is no such request in HTTP/2, if there is none: it has to be refused there.
+    pub(crate) malformed_in_http2: Option<&'static str>,
 }
 
 /// What must hold for one field of an answer.
@@ -59,6 +61,7 @@ impl Case {
             status,
             expected: Vec::new(),
             body: Content::Any,
+            malformed_in_http2: None,
         }
     }
 
@@ -70,6 +73,14 @@ impl Case {
     /// The same with a body that is checked.
     pub(crate) fn body(self, body: Content) -> Self {
         Self { body, ..self }
+    }
+
+    /// The same, where HTTP/2 has no such request, for this reason.
+    pub(crate) fn malformed_in_http2(self, reason: &'static str) -> Self {
+        Self {
+            malformed_in_http2: Some(reason),
+            ..self
+        }
     }
 
     /// The same, where a field must have a value.

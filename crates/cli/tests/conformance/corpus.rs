@@ -5,20 +5,20 @@
 
 use std::{fs, path::Path};
 
-use crate::{http::Wire, site::Site};
+use crate::stream::Open;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../http1/corpus/head/refused");
 
-/// Sends each file on a connection of its own.
+/// Sends each file on a connection of its own, made by `open`.
 ///
 /// # Panics
 /// When an answer is no error, when there is another, or when the connection stays open.
-pub(crate) fn check(site: &Site) {
+pub(crate) fn check(open: Open<'_>) {
     let mut count = 0;
     for item in fs::read_dir(Path::new(FOLDER)).expect("the corpus") {
         let path = item.expect("a file of the corpus").path();
         let bytes = fs::read(&path).expect("a file of the corpus");
-        let mut wire = Wire::open(site.address()).expect("a node that accepts");
+        let mut wire = open().expect("a node that accepts");
         wire.send(&bytes);
         let reply = wire.head();
         let reply = reply.unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -8,14 +8,14 @@ use crate::{
     case::{Case, Content, Field},
     http::Reply,
     site::{self, Site},
-    speak::{Asked, Speak, has_body},
+    speak::{Asked, Broken, Speak, Version, has_body},
 };
 
 /// Runs all `cases` over one transport.
 ///
 /// # Panics
 /// With the section, the request and both answers of every case that fails.
-pub(crate) fn judge(cases: &[Case], site: &Site, transport: &mut dyn Speak) {
+pub(crate) fn judge(cases: &[Case], site: &Site, transport: &dyn Speak) {
     let mut report = String::new();
     let mut failed = 0;
     for case in cases {
@@ -31,16 +31,23 @@ pub(crate) fn judge(cases: &[Case], site: &Site, transport: &mut dyn Speak) {
     );
 }
 
-fn failure(case: &Case, site: &Site, transport: &mut dyn Speak) -> Option<String> {
+fn failure(case: &Case, site: &Site, transport: &dyn Speak) -> Option<String> {
     let (target, fields) = (site.fill(&case.target), site.fill(&case.fields));
     let asked = Asked {
         method: case.method,
         target: &target,
         fields: &fields,
     };
-    let (faults, found) = match transport.exchange(&asked) {
-        Ok(reply) => (faults(case, site, &reply), reply.head),
-        Err(error) => (vec![error], String::new()),
+    let malformed = case
+        .malformed_in_http2
+        .filter(|_| transport.version() == Version::Http2);
+    let (faults, found) = match (transport.exchange(&asked), malformed) {
+        (Ok(reply), None) => (faults(case, site, &reply), reply.head),
+        (Ok(reply), Some(reason)) => (acceptance(&reply, reason), reply.head),
+        (Err(Broken::Refused(None)), Some(_)) => return None,
+        // Where there is no connection, nobody writes such an answer.
+        (Err(Broken::Refused(Some(status))), None) if status == case.status => return None,
+        (Err(error), _) => (vec![error.to_string()], String::new()),
     };
     if faults.is_empty() {
         return None;
@@ -61,6 +68,13 @@ fn failure(case: &Case, site: &Site, transport: &mut dyn Speak) -> Option<String
 fn indented(mark: &str, text: &str) -> String {
     let lines: Vec<_> = text.lines().map(|line| format!("{mark}{line}")).collect();
     lines.join("\n")
+}
+
+/// What is wrong with an answer to a request that should not have been understood.
+fn acceptance(reply: &Reply, reason: &str) -> Vec<String> {
+    let is_refused = reply.status == 400;
+    let fault = || format!("status {}, not refused though {reason}", reply.status);
+    (!is_refused).then(fault).into_iter().collect()
 }
 
 fn faults(case: &Case, site: &Site, reply: &Reply) -> Vec<String> {

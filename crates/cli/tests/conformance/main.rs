@@ -16,6 +16,12 @@ mod fleet;
 #[path = "../e2e/http.rs"]
 mod http;
 #[allow(dead_code, reason = "the end-to-end tests use the rest")]
+#[path = "../e2e/http2.rs"]
+mod http2;
+#[allow(dead_code, reason = "the end-to-end tests use the rest")]
+#[path = "../e2e/secure.rs"]
+mod secure;
+#[allow(dead_code, reason = "the end-to-end tests use the rest")]
 #[path = "../e2e/stage.rs"]
 mod stage;
 
@@ -24,6 +30,7 @@ mod connection;
 mod corpus;
 mod heads;
 mod judge;
+mod memory;
 mod methods;
 mod negotiation;
 mod preconditions;
@@ -36,20 +43,40 @@ mod targets;
 use crate::{
     case::Case,
     judge::judge,
+    memory::InMemory,
     site::Site,
-    speak::{HandedOver, Http1, Speak},
+    speak::{Http1, Http2, Speak},
 };
+
+/// Every transport there is, and none.
+fn transports(site: &Site) -> [Box<dyn Speak>; 7] {
+    let (plain, secure) = (site.address(), site.secure_address());
+    let [http1, http2] = ["http/1.1", "h2"].map(|protocol| site.terms(&[protocol]));
+    [
+        Box::new(InMemory::over(&site.tree())),
+        Box::new(Http1::to(plain)),
+        Box::new(Http1::to(plain).handed_over()),
+        Box::new(Http1::secure(secure, http1.clone())),
+        Box::new(Http1::secure(secure, http1).handed_over()),
+        Box::new(Http2::to(plain)),
+        Box::new(Http2::secure(secure, http2)),
+    ]
+}
+
+/// The transports whose very bytes are HTTP/1.1, read by our own code.
+fn raw_transports(site: &Site) -> [Http1; 2] {
+    [
+        Http1::to(site.address()),
+        Http1::secure(site.secure_address(), site.terms(&["http/1.1"])),
+    ]
+}
 
 /// Runs cases over every transport there is, and asks for at least so many of them.
 fn run(cases: &[Case], at_least: usize) {
     assert!(cases.len() >= at_least, "only {} cases", cases.len());
     let site = Site::new();
-    let mut transports: Vec<Box<dyn Speak>> = vec![
-        Box::new(Http1::to(site.address())),
-        Box::new(HandedOver::to(site.address())),
-    ];
-    for transport in &mut transports {
-        judge(cases, &site, &mut **transport);
+    for transport in transports(&site) {
+        judge(cases, &site, &*transport);
     }
 }
 
@@ -81,20 +108,28 @@ fn request_targets() {
 #[test]
 fn head_is_get_without_its_body() {
     let site = Site::new();
-    methods::compare_head_with_get(&mut Http1::to(site.address()), &site);
+    for transport in transports(&site) {
+        methods::compare_head_with_get(&*transport, &site);
+    }
 }
 
 #[test]
 fn request_heads() {
-    stream::check(heads::STREAMS, &Site::new());
+    for transport in raw_transports(&Site::new()) {
+        stream::check(heads::STREAMS, &|| transport.open());
+    }
 }
 
 #[test]
 fn connections() {
-    stream::check(connection::STREAMS, &Site::new());
+    for transport in raw_transports(&Site::new()) {
+        stream::check(connection::STREAMS, &|| transport.open());
+    }
 }
 
 #[test]
 fn malformed_heads_of_the_corpus() {
-    corpus::check(&Site::new());
+    for transport in raw_transports(&Site::new()) {
+        corpus::check(&|| transport.open());
+    }
 }

@@ -2,12 +2,13 @@
 //!
 //! It must never ask the node for what it should know itself, but validators, which only it can tell.
 
-use std::{ffi::OsStr, net::SocketAddr, os::unix::ffi::OsStrExt, sync::OnceLock};
+use std::{ffi::OsStr, net::SocketAddr, os::unix::ffi::OsStrExt, path::PathBuf, sync::OnceLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
 use crate::{
     fleet::{Fleet, Setup},
+    secure::Terms,
     stage::{LONG, Stage, content, sha256, wait_for},
 };
 
@@ -15,6 +16,12 @@ use crate::{
 pub(crate) const DATA: &str = "/data.bin";
 /// A file that is served from disk.
 pub(crate) const BIG: &str = "/big.bin";
+
+/// TLS beside plain HTTP.
+const SECURED: Setup<'_> = Setup {
+    server: &["--tls-self-signed", "--tls-listen", "127.0.0.1:0"],
+    mirrors: &[],
+};
 
 /// Bytes of [`DATA`].
 pub(crate) const DATA_BYTES: usize = 10_000;
@@ -42,7 +49,7 @@ impl Site {
         stage.write("ümlaut.txt", b"text");
         stage.write("co:lon,com=ma+plus.txt", b"marks");
         stage.write(OsStr::from_bytes(b"latin\xe9.txt"), b"bytes");
-        let fleet = Fleet::ready(stage, Setup::default());
+        let fleet = Fleet::ready(stage, SECURED);
         wait_for("settled times", LONG, || {
             let has_date = |target| fleet.server.get(target).field("last-modified").is_some();
             [DATA, BIG, "/hello.txt", "/empty.txt"]
@@ -56,6 +63,22 @@ impl Site {
     /// Where the server listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.fleet.server.address
+    }
+
+    /// The folder with its files.
+    pub(crate) fn tree(&self) -> PathBuf {
+        self.fleet.stage.tree()
+    }
+
+    /// Where it speaks TLS.
+    pub(crate) fn secure_address(&self) -> SocketAddr {
+        self.fleet.server.secure.expect("an https URL")
+    }
+
+    /// Terms for TLS on which one of `protocols` is spoken.
+    pub(crate) fn terms(&self, protocols: &[&str]) -> Terms {
+        let certificate = self.fleet.stage.path("state/tls/self-signed.pem");
+        Terms::trusting(&certificate, protocols)
     }
 
     /// `text` with the facts in place of their names in braces.

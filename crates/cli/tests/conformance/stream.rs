@@ -3,7 +3,9 @@
 //! They hold for no other version: framing, versions, keep-alive. A node must never give more answers
 //! than there are requests, nor leave a connection open whose next request cannot be found.
 
-use crate::{http::Wire, site::Site};
+use std::io;
+
+use crate::http::Wire;
 
 /// What is sent on one connection, and what must come back.
 #[derive(Clone, Copy, Debug)]
@@ -53,15 +55,18 @@ pub(crate) const fn stream(
     }
 }
 
-/// Runs all streams.
+/// How a connection is made.
+pub(crate) type Open<'a> = &'a dyn Fn() -> io::Result<Wire>;
+
+/// Runs all streams, each on a connection made by `open`.
 ///
 /// # Panics
 /// With the section, the bytes and what came back for every one that fails.
-pub(crate) fn check(streams: &[Stream], site: &Site) {
+pub(crate) fn check(streams: &[Stream], open: Open<'_>) {
     let failures: Vec<String> = streams
         .iter()
         .filter_map(|stream| {
-            let fault = fault(stream, site)?;
+            let fault = fault(stream, open)?;
             let Stream { rfc, bytes, .. } = stream;
             let sent = bytes.escape_ascii();
             let (answers, then) = (stream.answers, stream.then);
@@ -78,8 +83,8 @@ pub(crate) fn check(streams: &[Stream], site: &Site) {
     );
 }
 
-fn fault(stream: &Stream, site: &Site) -> Option<String> {
-    let mut wire = Wire::open(site.address()).expect("a node that accepts");
+fn fault(stream: &Stream, open: Open<'_>) -> Option<String> {
+    let mut wire = open().expect("a node that accepts");
     wire.send(stream.bytes);
     for answer in stream.answers {
         if let Some(fault) = answer_fault(*answer, &mut wire) {

@@ -8,22 +8,31 @@ use crate::case::{Case, Content};
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for &(rfc, target, length) in SERVED {
-        let case = Case::get(rfc, target, "", 200);
+        let case = of_its_form(Case::get(rfc, target, "", 200));
         cases.push(case.is("content-length", length));
     }
     for &(rfc, target, location) in REDIRECTED {
         for method in ["GET", "HEAD"] {
-            let case = Case::get(rfc, target, "", 307).by(method);
+            let case = of_its_form(Case::get(rfc, target, "", 307).by(method));
             let case = case.body(Content::Nothing).is("location", location);
             cases.push(case.is("cache-control", "private, no-store"));
         }
     }
     for &(rfc, target, status) in REFUSED {
-        cases.push(Case::get(rfc, target, "", status).absent(&["location"]));
+        let case = Case::get(rfc, target, "", status).absent(&["location"]);
+        cases.push(of_its_form(case));
     }
     let long_name = format!("/{}", "a".repeat(5000));
     cases.push(Case::get("9110 15.5.15", &long_name, "", 414));
     cases
+}
+
+/// HTTP/2 has the scheme and the authority in fields of their own.
+fn of_its_form(case: Case) -> Case {
+    if case.target.starts_with('/') || case.target == "*" {
+        return case;
+    }
+    case.malformed_in_http2("9113 8.3.1: `:path` begins with a slash, or is `*` alone")
 }
 
 /// Section, target, length of the file it names.

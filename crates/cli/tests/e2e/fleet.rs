@@ -30,6 +30,8 @@ pub(crate) struct Node {
     pub(crate) url: String,
     /// The same as an address.
     pub(crate) address: SocketAddr,
+    /// Where it speaks https, if it does.
+    pub(crate) secure: Option<SocketAddr>,
     /// What it printed at its start.
     greeting: String,
     child: Child,
@@ -55,6 +57,7 @@ impl Node {
         let mut node = Self {
             url: String::new(),
             address: ([127, 0, 0, 1], 0).into(),
+            secure: None,
             greeting: String::new(),
             child: child.expect("the command under test"),
             log,
@@ -68,14 +71,17 @@ impl Node {
                 .last()
                 .is_some_and(|last| last.starts_with("St"))
         });
-        let url = node
-            .greeting
-            .lines()
-            .find_map(|line| line.strip_prefix("    http://"));
-        let authority = url.expect("a URL").trim_end_matches('/');
-        node.address = authority.parse().expect("an address");
-        node.url = format!("http://{authority}");
+        node.secure = node.address_after("    https://");
+        node.address = node.address_after("    http://").expect("a URL");
+        node.url = format!("http://{}", node.address);
         node
+    }
+
+    /// The address in the line of the greeting that begins so.
+    fn address_after(&self, start: &str) -> Option<SocketAddr> {
+        let mut lines = self.greeting.lines();
+        let authority = lines.find_map(|line| line.strip_prefix(start))?;
+        Some(authority.trim_end_matches('/').parse().expect("an address"))
     }
 
     /// The fleet token that a server printed.

@@ -63,9 +63,21 @@ impl Reply {
     }
 }
 
+/// What carries the bytes of a connection.
+pub(crate) trait Carrier: Read + Write {
+    /// Says that no more will be sent.
+    fn end(&mut self) -> io::Result<()>;
+}
+
+impl Carrier for TcpStream {
+    fn end(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
 /// A connection.
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Carrier>,
     buffer: Vec<u8>,
 }
 
@@ -75,13 +87,15 @@ const SILENCE: Duration = Duration::from_secs(20);
 impl Wire {
     /// Connects.
     pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(SILENCE))?;
-        stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
+        tcp(address).map(Self::over)
+    }
+
+    /// A connection that is there already.
+    pub(crate) fn over(stream: impl Carrier + 'static) -> Self {
+        Self {
+            stream: Box::new(stream),
             buffer: Vec::new(),
-        })
+        }
     }
 
     /// Sends these bytes; a node that has closed already is told by the answer, not here.
@@ -90,23 +104,13 @@ impl Wire {
     }
 
     /// Says that no more will be sent.
-    pub(crate) fn half_close(&self) {
-        self.stream
-            .shutdown(Shutdown::Write)
-            .expect("an open socket");
+    pub(crate) fn half_close(&mut self) {
+        self.stream.end().expect("an open connection");
     }
 
     /// The head of an answer; the body is left to be read.
     pub(crate) fn head(&mut self) -> io::Result<Reply> {
-        let end = loop {
-            if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
-                break end;
-            }
-            if self.more()? == 0 {
-                let text = String::from_utf8_lossy(&self.buffer).into_owned();
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
-            }
-        };
+        let end = self.find(b"\r\n\r\n")?;
         let head = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
         self.buffer.drain(..end + 4);
         let status = head.get(9..12).and_then(|code| code.parse().ok());
@@ -128,6 +132,52 @@ impl Wire {
         }
         let taken = bytes.min(self.buffer.len() as u64) as usize;
         self.buffer.drain(..taken).collect()
+    }
+
+    /// A body in chunks, taken out of them (RFC 9112 section 7.1).
+    ///
+    /// An error says where it was cut, or what is no chunk.
+    pub(crate) fn chunked_body(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let size = self.line()?;
+            let size = u64::from_str_radix(&size, 16).map_err(io::Error::other)?;
+            let chunk = self.body(size);
+            body.extend_from_slice(&chunk);
+            if chunk.len() as u64 != size || !self.line()?.is_empty() {
+                return Err(io::Error::other(format!("cut after {} bytes", body.len())));
+            }
+            if size == 0 {
+                return Ok(body);
+            }
+        }
+    }
+
+    /// A line, without its end.
+    fn line(&mut self) -> io::Result<String> {
+        let end = self.find(b"\r\n")?;
+        let line = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
+        self.buffer.drain(..end + 2);
+        Ok(line)
+    }
+
+    /// Where these bytes begin, once they have come.
+    fn find(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            if let Some(at) = find(&self.buffer, bytes) {
+                return Ok(at);
+            }
+            if self.more()? == 0 {
+                let text = String::from_utf8_lossy(&self.buffer).into_owned();
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+            }
+        }
+    }
+
+    /// All that comes before the end of the connection; an error if that is no proper end.
+    pub(crate) fn rest(&mut self) -> io::Result<Vec<u8>> {
+        while self.more()? > 0 {}
+        Ok(std::mem::take(&mut self.buffer))
     }
 
     /// A whole answer to a GET.
@@ -152,6 +202,14 @@ impl Wire {
     }
 }
 
+/// A socket on which nobody is waited for too long.
+pub(crate) fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(SILENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 /// A GET on a connection of its own; `fields` are whole lines with their ends.
 pub(crate) fn get(address: SocketAddr, target: &str, fields: &str) -> Reply {
     let mut wire = Wire::open(address).expect("a node that accepts");
@@ -172,7 +230,8 @@ pub(crate) fn split(url: &str) -> (SocketAddr, String) {
     (address, format!("/{target}"))
 }
 
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+/// Where these bytes begin.
+pub(crate) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack
         .windows(needle.len())
         .position(|window| window == needle)

@@ -71,6 +71,8 @@ impl InFlight {
         Watch {
             in_flight: Rc::clone(self),
             stage: Stage::Unanswered,
+            version: request.version(),
+            ends: Ends::Marked,
             core,
             notes,
         }
@@ -91,10 +93,21 @@ enum Stage {
     Answering,
 }
 
+/// How a client sees that a body is over.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ends {
+    /// By the end of the connection, as ever with HTTP/1.0 and a length that nobody knows.
+    Close,
+    /// By a length, a last chunk, or a flag of HTTP/2.
+    Marked,
+}
+
 /// One request in flight; over when it is dropped.
 pub(super) struct Watch<S: Service> {
     in_flight: Rc<InFlight>,
     stage: Stage,
+    version: http::Version,
+    ends: Ends,
     core: Rc<Core<S>>,
     notes: Option<Box<Notes>>,
 }
@@ -107,9 +120,13 @@ impl<S: Service> Watch<S> {
         in_flight.answering.set(in_flight.answering.get() + 1);
         self.stage = Stage::Answering;
         in_flight.show();
+        let length = response.body().size_hint().exact();
+        if self.version == http::Version::HTTP_10 && length.is_none() {
+            self.ends = Ends::Close;
+        }
         if let Some(notes) = &mut self.notes {
             notes.status = response.status().as_u16();
-            notes.planned_bytes = response.body().size_hint().exact();
+            notes.planned_bytes = length;
             if let Some(decision) = response.extensions().get::<Decision>() {
                 notes.decision = decision.clone();
             }
@@ -305,6 +322,9 @@ impl<S: Service> Body for Watched<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let frame = ready!(self.poll_due(cx));
+        if let (Some(Err(_)), Ends::Close) = (&frame, self.watch.ends) {
+            self.watch.in_flight.activity.reset_at_end();
+        }
         self.note(frame.as_ref());
         Poll::Ready(frame)
     }
