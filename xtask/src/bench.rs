@@ -14,9 +14,12 @@ use clap::Subcommand;
 use comfy_table::{CellAlignment, Table, presets};
 
 mod catalog;
+mod cold;
 mod contender;
+mod fairness;
 mod fetch;
 mod idle;
+mod latency;
 mod load;
 mod log;
 mod machine;
@@ -35,6 +38,10 @@ mod tree;
 pub(crate) enum Bench {
     /// A large catalog: time to the first file, to all hashed, memory per entry, restart.
     Catalog(catalog::Args),
+    /// A download from a cold disk: what hot files on the same thread wait for it, beside nginx.
+    Cold(cold::Args),
+    /// What small requests wait beside idle connections, slow readers and a fast client.
+    Fairness(fairness::Args),
     /// The access log: what a line costs the thread that serves.
     Log,
     /// CPU time per request and memory per connection, beside nginx, lighttpd and Caddy.
@@ -45,6 +52,8 @@ pub(crate) enum Bench {
 pub(crate) fn run(bench: &Bench, root: &Path) -> ExitCode {
     let measured = match bench {
         Bench::Catalog(args) => catalog::run(args, root),
+        Bench::Cold(args) => cold::run(args, root),
+        Bench::Fairness(args) => fairness::run(args, root),
         Bench::Log => log::run(root),
         Bench::Serve(args) => serve::run(args, root),
     };

@@ -18,7 +18,7 @@ use crate::{
     handover::{self, Protocol},
     listener::Core,
     observe::{self, Asked, Exchange, Outcome},
-    service::{Answer, Body, Client, Reply, Service},
+    service::{Answer, Body, Client, Decision, Reply, Service},
     sweeper::{Phase, Registered},
     transmit::{Sending, TransmitError},
     transport::{More, Transport},
@@ -224,20 +224,15 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
                 with_known_end(request, input.len() - head_bytes),
                 head_bytes,
             ),
-            Err(error) => {
-                self.refuse(input, &error);
-                return Ok((input.len(), Next::Linger));
-            }
+            Err(error) => return Ok((input.len(), self.refuse(input, &error).await?)),
         };
         self.connection.registered.activity.enter(Phase::Sending);
         if let Some(permit) = &self.connection.permit
             && let Err(retry_after) = permit.request(Instant::now())
         {
-            self.refuse_for_now(&input[..head_bytes], &request, retry_after);
-            return Ok((
-                end_of(&request, head_bytes, input.len()),
-                next_after(request.keep_alive),
-            ));
+            let asked = Asked::of_request(&input[..head_bytes], &request);
+            let next = self.refuse_for_now(asked, &request, retry_after).await?;
+            return Ok((end_of(&request, head_bytes, input.len()), next));
         }
         let observed = core.service.observes().then(Instant::now);
         let mut output = self.take_output();
@@ -269,6 +264,7 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
         self.sent_bytes = 0;
         match reply.body {
             Body::Empty => {}
+            Body::Notice(bytes) => self.sent_bytes = bytes,
             Body::Written(bytes) => {
                 self.sending().wait_for_turn(bytes).await;
                 self.count_joined(bytes);
@@ -299,7 +295,9 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
         let head = mem::take(&mut self.output);
         let mut sending = self.sending();
         match body {
-            Body::Empty | Body::Written(_) => sending.bytes(&head, More::Nothing).await?,
+            Body::Empty | Body::Notice(_) | Body::Written(_) => {
+                sending.bytes(&head, More::Nothing).await?
+            }
             Body::Bytes(bytes) => {
                 sending.both(&head, &bytes).await?;
                 flow.sent(bytes.len() as u64);
@@ -355,8 +353,9 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
     }
 
     /// Refuses a head that was not understood.
-    fn refuse(&mut self, head: &[u8], error: &ParseError) {
+    async fn refuse(&mut self, head: &[u8], error: &ParseError) -> Result<Next, TransmitError> {
         let mut output = self.take_output();
+        let head_at = output.len();
         let body = error_body(error.status(), &error.to_string());
         let mut writer = HeadWriter::start(&mut output, Version::Http11, error.status());
         writer
@@ -367,34 +366,53 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
         writer.finish();
         output.extend_from_slice(body.as_bytes());
         self.output = output;
-        self.observe_refusal(head, error.status());
+        let refusal = refusal(Body::Notice(body.len() as u64), KeepAlive::No);
+        self.send_refusal(refusal, Asked::of_head(head), head_at)
+            .await
     }
 
     /// Refuses a request of a client that asks too often.
-    fn refuse_for_now(&mut self, head: &[u8], request: &Request<'_>, retry_after: RetryAfter) {
+    async fn refuse_for_now(
+        &mut self,
+        asked: Asked<'_>,
+        request: &Request<'_>,
+        retry_after: RetryAfter,
+    ) -> Result<Next, TransmitError> {
         let status = Status::TooManyRequests;
         let mut output = self.take_output();
-        let body = error_body(status, &retry_after.to_string());
+        let head_at = output.len();
+        let text = error_body(status, &retry_after.to_string());
         let mut writer = HeadWriter::start(&mut output, request.version, status);
         writer
             .date(&self.connection.core.clock.now().date)
             .field("Content-Type", b"text/plain; charset=utf-8")
             .field_u64("Retry-After", retry_after.seconds())
-            .field_u64("Content-Length", body.len() as u64)
+            .field_u64("Content-Length", text.len() as u64)
             .connection(request.keep_alive);
         writer.finish();
-        if request.method != Method::Head {
-            output.extend_from_slice(body.as_bytes());
-        }
+        let body = match request.method {
+            Method::Head => Body::Empty,
+            _ => {
+                output.extend_from_slice(text.as_bytes());
+                Body::Notice(text.len() as u64)
+            }
+        };
         self.output = output;
-        self.observe_refusal(head, status);
+        self.send_refusal(refusal(body, request.keep_alive), asked, head_at)
+            .await
     }
 
-    fn observe_refusal(&self, head: &[u8], status: Status) {
-        let core = &self.connection.core;
-        if core.service.observes() {
-            let refusal = observe::refusal(&self.connection.client, head, status);
-            core.service.observe(&refusal);
+    async fn send_refusal(
+        &mut self,
+        refusal: Reply,
+        asked: Asked<'_>,
+        head_at: usize,
+    ) -> Result<Next, TransmitError> {
+        if self.connection.core.service.observes() {
+            self.send_observed(refusal, asked, head_at, Instant::now())
+                .await
+        } else {
+            self.send(refusal).await
         }
     }
 
@@ -422,6 +440,14 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
             return self.connection.core.pool.take();
         }
         mem::take(&mut self.output)
+    }
+}
+
+fn refusal(body: Body, keep_alive: KeepAlive) -> Reply {
+    Reply {
+        body,
+        keep_alive,
+        decision: Decision::Reject,
     }
 }
 

@@ -32,7 +32,7 @@ use self::{
 use crate::{
     admission::{ConnectionPermit, RetryAfter},
     listener::Core,
-    service::{Client, Service},
+    service::{Client, Decision, Service},
     streamed::Streamed,
     sweeper::Registered,
 };
@@ -174,9 +174,11 @@ fn too_many_requests(retry_after: RetryAfter) -> http::Response<HandedOver> {
     let mut response = http::Response::new(HandedOver::Whole(text));
     *response.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
     let seconds = http::HeaderValue::from(retry_after.seconds());
-    response
-        .headers_mut()
-        .insert(http::header::RETRY_AFTER, seconds);
+    let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    let fields = response.headers_mut();
+    fields.insert(http::header::RETRY_AFTER, seconds);
+    fields.insert(http::header::CONTENT_TYPE, plain);
+    response.extensions_mut().insert(Decision::Reject);
     response
 }
 

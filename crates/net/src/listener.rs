@@ -19,7 +19,12 @@ use std::{
 use overspill_core::units::Rate;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
-use tokio::{net::TcpListener, runtime, task::spawn_local, time::interval};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime,
+    task::spawn_local,
+    time::interval,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -47,8 +52,10 @@ pub struct ServeLimits {
     pub reading: Duration,
     /// Silence allowed while a response is sent: no byte accepted by the client for so long.
     pub sending: Duration,
-    /// Below this rate a client that reads a body is cut, measured over half a minute.
+    /// Below this rate a client that reads a body is cut, measured over a whole [`Self::window`].
     pub least_body_rate: Rate,
+    /// How long a rate is measured before it is judged; half a minute.
+    pub window: Duration,
     /// What one client may take.
     pub clients: ClientLimits,
     /// How long running responses may take after a shutdown was asked for.
@@ -149,6 +156,7 @@ impl Default for ServeLimits {
             reading: Duration::from_secs(15),
             sending: Duration::from_secs(60),
             least_body_rate: Rate::from_bytes_per_s(LEAST_BODY_BYTES_PER_S),
+            window: Duration::from_secs(30),
             clients: ClientLimits::default(),
             drain: Duration::from_secs(30),
         }
@@ -336,12 +344,12 @@ async fn accept_forever<S: Service>(
                 // Small answers must not wait for the acknowledgement of the last one.
                 let _ = stream.set_nodelay(true);
                 let Some(place) = Place::take(&core) else {
-                    let _ = stream.try_write(TOO_MANY);
+                    turn_away(&stream, tls.as_ref(), TOO_MANY);
                     continue;
                 };
                 let address = SocketAddr::new(address.ip().to_canonical(), address.port());
                 let Ok(permit) = core.permit(address) else {
-                    let _ = stream.try_write(TOO_MANY_OF_ONE);
+                    turn_away(&stream, tls.as_ref(), TOO_MANY_OF_ONE);
                     continue;
                 };
                 let accepted = Accepted {
@@ -366,6 +374,15 @@ async fn accept_forever<S: Service>(
                 tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
+    }
+}
+
+/// Says why a connection is not served, where it can be said: a client that begins with TLS could
+/// make nothing of it.
+fn turn_away(stream: &TcpStream, tls: Option<&Arc<ServerTls>>, answer: &[u8]) {
+    if tls.is_none() {
+        // Whoever has gone already does not need it.
+        let _ = stream.try_write(answer);
     }
 }
 
@@ -403,6 +420,7 @@ async fn sweep<S: Service>(core: Rc<Core<S>>) {
         reading: core.limits.reading,
         sending: core.limits.sending,
         body_bytes_per_s: core.limits.least_body_rate.bytes_per_s() as u64,
+        window: core.limits.window,
     };
     let mut ticks = interval(SWEEP_EVERY);
     loop {

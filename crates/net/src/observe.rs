@@ -5,10 +5,7 @@
 
 use std::time::Duration;
 
-use overspill_http1::{
-    request::{Request, Version},
-    status::Status,
-};
+use overspill_http1::request::{Request, Version};
 
 use crate::{
     service::{Client, Decision},
@@ -86,6 +83,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// How a response ended whose connection failed, given whether the sweeper had ended that.
+    pub(crate) fn of_client(ended: Option<Overdue>) -> Self {
+        match ended {
+            Some(Overdue::Silent) => Self::CutIdle,
+            Some(Overdue::Slow) => Self::CutTooSlow,
+            None => Self::CutByClient,
+        }
+    }
+
     /// The word in the log.
     pub fn word(self) -> &'static str {
         match self {
@@ -149,27 +155,11 @@ pub(crate) fn status_of(head: &[u8]) -> u16 {
 impl TransmitError {
     /// Whose doing the end was.
     pub(crate) fn outcome(&self, ended: Option<Overdue>) -> Outcome {
-        match (self, ended) {
-            (Self::Client(_), Some(Overdue::Silent)) => Outcome::CutIdle,
-            (Self::Client(_), Some(Overdue::Slow)) => Outcome::CutTooSlow,
-            (Self::Client(_), None) => Outcome::CutByClient,
-            (Self::Changed, _) => Outcome::CutFileChanged,
+        match self {
+            Self::Client(_) => Outcome::of_client(ended),
+            Self::Changed => Outcome::CutFileChanged,
             _ => Outcome::CutFileUnreadable,
         }
-    }
-}
-
-/// The exchange of a head that was refused.
-pub(crate) fn refusal<'a>(client: &'a Client, head: &'a [u8], status: Status) -> Exchange<'a> {
-    Exchange {
-        client,
-        request: Asked::of_head(head),
-        status: status.code(),
-        planned_bytes: 0,
-        sent_bytes: 0,
-        outcome: Outcome::Complete,
-        decision: &Decision::Reject,
-        lasted: Duration::ZERO,
     }
 }
 

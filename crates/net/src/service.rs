@@ -135,6 +135,9 @@ pub enum Body {
     },
     /// Bytes made elsewhere while they are sent: a compressed archive.
     Stream(ByteStream),
+    /// So many bytes of an error's text, already written behind the head: logged, but no flow, for
+    /// nobody came for them.
+    Notice(u64),
     /// So many bytes, already written behind the head.
     Written(u64),
 }
@@ -146,7 +149,7 @@ impl Body {
             Self::Empty | Self::Stream(_) => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File { range, .. } => range.len(),
-            Self::Parts { bytes, .. } | Self::Written(bytes) => *bytes,
+            Self::Notice(bytes) | Self::Parts { bytes, .. } | Self::Written(bytes) => *bytes,
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     disk,
     flows::{Flow, Shard},
     service::{Body, FileBody, Part, StreamItem},
+    transmit::TransmitError,
 };
 
 /// Bytes read at a time.
@@ -94,9 +95,11 @@ impl Streamed {
                     Some(StreamItem::End) => Poll::Ready(Ok(None)),
                     None => Poll::Ready(Err(io::Error::other("the stream ended early"))),
                 },
-                Body::Bytes(_) | Body::Empty | Body::File { .. } | Body::Written(_) => {
-                    Poll::Ready(Ok(None))
-                }
+                Body::Bytes(_)
+                | Body::Empty
+                | Body::File { .. }
+                | Body::Notice(_)
+                | Body::Written(_) => Poll::Ready(Ok(None)),
             };
         }
     }
@@ -142,7 +145,13 @@ async fn read_part(file: FileBody, range: ByteRange) -> ReadPart {
 }
 
 fn changed() -> io::Error {
-    io::Error::other("the file changed while it was being sent")
+    io::Error::other(TransmitError::Changed)
+}
+
+/// Whether a body ended because its file changed.
+pub(crate) fn is_change(error: &io::Error) -> bool {
+    let source = error.get_ref().and_then(|source| source.downcast_ref());
+    matches!(source, Some(TransmitError::Changed))
 }
 
 impl http_body::Body for Streamed {

@@ -2,7 +2,7 @@
 //!
 //! A timer per read would cost a good part of a small request, so connections only count the bytes
 //! that move, and once a second a sweep of the core's connections shuts down those that have been
-//! silent for too long in their phase, or too slow for a whole [`WINDOW`]. A body may take as long
+//! silent for too long in their phase, or too slow for a whole window. A body may take as long
 //! as it takes: only silence and a rate that nobody could want are ever punished, and only a client
 //! that has something to take is judged.
 
@@ -58,10 +58,10 @@ pub(crate) struct Patience {
     pub(crate) sending: Duration,
     /// Bytes per second below which a reader of a body is too slow.
     pub(crate) body_bytes_per_s: u64,
+    /// How long a rate is measured before it is judged.
+    pub(crate) window: Duration,
 }
 
-/// How long a rate is measured before it is judged.
-pub(crate) const WINDOW: Duration = Duration::from_secs(30);
 /// Bytes per second below which a sender of a head is too slow: a head of a few hundred bytes takes
 /// one window at most.
 const HEAD_BYTES_PER_S: u64 = 16;
@@ -143,9 +143,11 @@ impl Activity {
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
-        self.phase.set(phase);
-        // A change of phase is no byte, but it is no silence either.
-        self.moved(1);
+        // A change of phase is no byte, but it is no silence either. To stay is neither: else each
+        // byte of a head that comes byte by byte would count twice.
+        if self.phase.replace(phase) != phase {
+            self.moved(1);
+        }
     }
 
     /// Counts bytes that have moved. Cheap: the sweep makes times and rates of it.
@@ -172,7 +174,7 @@ impl Activity {
             Phase::Idle => self.silent(now, patience.idle),
             Phase::Reading => self
                 .silent(now, patience.reading)
-                .or_else(|| self.slow(now, moved, HEAD_BYTES_PER_S)),
+                .or_else(|| self.slow(now, patience.window, moved, HEAD_BYTES_PER_S)),
             Phase::Sending => self.overdue_reader(now, patience, Resting::Ours),
             Phase::Exchanging => self.overdue_reader(now, patience, Resting::Unknown),
         }
@@ -196,19 +198,27 @@ impl Activity {
         } else if self.acked_bytes.replace(info.acked_bytes) != info.acked_bytes {
             self.silent_since.set(now);
         }
-        self.silent(now, patience.sending)
-            .or_else(|| self.slow(now, info.acked_bytes, patience.body_bytes_per_s))
+        self.silent(now, patience.sending).or_else(|| {
+            let least = patience.body_bytes_per_s;
+            self.slow(now, patience.window, info.acked_bytes, least)
+        })
     }
 
     /// Whether fewer than `least` bytes per second moved over the last whole window.
-    fn slow(&self, now: Tick, bytes: u64, least_bytes_per_s: u64) -> Option<Overdue> {
+    fn slow(
+        &self,
+        now: Tick,
+        whole: Duration,
+        bytes: u64,
+        least_bytes_per_s: u64,
+    ) -> Option<Overdue> {
         let window = self.window.get();
         if window.phase != self.phase.get() {
             self.restart_window(now, bytes);
             return None;
         }
         let lasted = window.since.elapsed(now);
-        if lasted < WINDOW {
+        if lasted < whole {
             return None;
         }
         self.restart_window(now, bytes);

@@ -7,7 +7,7 @@
 
 use std::{
     fs::{self, File},
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     sync::Arc,
@@ -15,7 +15,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use overspill_core::path::CatalogPath;
+use http_body_util::BodyExt;
+use overspill_core::{path::CatalogPath, units::Rate};
 use overspill_http1::{range::ByteRange, request::Request, response::HeadWriter, status::Status};
 use overspill_net::{
     Answer, BindError, Binding, Body, Client, Decision, FileBody, FlowTable, HandedOver, Now,
@@ -69,7 +70,7 @@ impl Service for Folder {
         let length = match &body {
             Body::File { range, .. } => range.len(),
             Body::Bytes(bytes) => bytes.len() as u64,
-            Body::Written(bytes) | Body::Parts { bytes, .. } => *bytes,
+            Body::Notice(bytes) | Body::Written(bytes) | Body::Parts { bytes, .. } => *bytes,
             Body::Empty | Body::Stream(_) => 0,
         };
         let mut head = HeadWriter::start(out, request.version, Status::Ok);
@@ -89,6 +90,8 @@ impl Service for Folder {
         _client: Client,
     ) -> http::Response<HandedOver> {
         let path = request.uri().path().to_owned();
+        // A body that breaks off is answered to nobody.
+        let _ = request.into_body().collect().await;
         http::Response::new(HandedOver::Whole(Bytes::from(path)))
     }
 }
@@ -97,6 +100,7 @@ struct Scene {
     address: SocketAddr,
     folder: tempfile::TempDir,
     serving: Option<Serving>,
+    flows: FlowTable,
     shutdown: CancellationToken,
 }
 
@@ -117,6 +121,7 @@ impl Scene {
             address,
             folder,
             serving: Some(serving),
+            flows,
             shutdown,
         }
     }
@@ -236,6 +241,73 @@ fn silence_ends_a_connection_and_progress_does_not() {
     let begun = Instant::now();
     assert_eq!(rest(scene.connect()), "");
     assert!(begun.elapsed() < Duration::from_secs(15));
+}
+
+/// Does `step` again and again, at a distance, until `is_over`.
+fn until(what: &str, distance: Duration, mut step: impl FnMut(), is_over: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_over() {
+        assert!(begun.elapsed() < SOON, "waited in vain for {what}");
+        step();
+        std::thread::park_timeout(distance);
+    }
+}
+
+/// By then anything that is too slow has been ended, with a window of [`WINDOW`].
+const SOON: Duration = Duration::from_secs(15);
+const WINDOW: Duration = Duration::from_secs(2);
+
+/// Both take something all the time, so neither is silent.
+#[test]
+fn a_reader_of_a_byte_now_and_then_is_cut_and_one_that_is_merely_slow_is_not() {
+    let scene = Scene::start(|limits| {
+        limits.window = WINDOW;
+        limits.least_body_rate = Rate::from_bytes_per_s(f64::from(256 << 10));
+    });
+    let [mut idler, mut slow] = [scene.connect(), scene.connect()];
+    for stream in [&mut idler, &mut slow] {
+        stream.write_all(get("/object").as_bytes()).unwrap();
+    }
+    let mut byte = [0];
+    let mut part = vec![0; 64 << 10];
+    let mut taken_bytes = 0;
+    let step = || {
+        idler.read_exact(&mut byte).unwrap();
+        slow.read_exact(&mut part).unwrap();
+        taken_bytes += part.len();
+    };
+    until("the end of the idler", STEP, step, || {
+        scene.flows.totals().cut > 0
+    });
+    slow.shutdown(Shutdown::Write).unwrap();
+    assert!(
+        taken_bytes + rest(slow).len() > 20 << 20,
+        "the slow one was cut"
+    );
+    assert_eq!(scene.flows.totals().cut, 1);
+    assert!(rest(idler).len() < 20 << 20);
+}
+
+/// Between two steps of a slow client: 64 KiB each are 640 KiB/s at most, a byte each 10 bytes/s.
+const STEP: Duration = Duration::from_millis(100);
+
+/// A byte is no silence; only the rate tells.
+#[test]
+fn heads_and_routed_bodies_that_come_byte_by_byte_are_cut() {
+    let scene = Scene::start(|limits| limits.window = WINDOW);
+    let body = "POST /-/body HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
+    for begin in ["GET /", body] {
+        let mut stream = scene.connect();
+        stream.write_all(begin.as_bytes()).unwrap();
+        let watched = stream.try_clone().unwrap();
+        watched.set_nonblocking(true).unwrap();
+        // Fails once the other side is done.
+        let step = || drop(stream.write_all(b"x"));
+        until(begin, STEP, step, || match watched.peek(&mut [0]) {
+            Ok(bytes) => bytes == 0,
+            Err(error) => error.kind() != ErrorKind::WouldBlock,
+        });
+    }
 }
 
 #[test]

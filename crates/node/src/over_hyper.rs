@@ -106,7 +106,7 @@ fn response(answer: Answer, out: Bytes, shard: &Arc<Shard>) -> Response<HandedOv
     };
     let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
     let body = match reply.body {
-        Body::Empty | Body::Written(_) => HandedOver::Whole(out.slice(body_at..)),
+        Body::Empty | Body::Notice(_) | Body::Written(_) => HandedOver::Whole(out.slice(body_at..)),
         body => HandedOver::Streamed(Box::new(Streamed::new(body, shard))),
     };
     let mut response = Response::new(body);

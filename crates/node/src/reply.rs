@@ -217,10 +217,11 @@ impl<'a> Context<'a> {
             _ => &mut head,
         };
         head.finish();
-        if self.request.method != Method::Head {
-            self.out.extend_from_slice(body.as_bytes());
+        if self.request.method == Method::Head {
+            return reply(Body::Empty, self.request.keep_alive);
         }
-        reply(Body::Empty, self.request.keep_alive)
+        self.out.extend_from_slice(body.as_bytes());
+        reply(Body::Notice(body.len() as u64), self.request.keep_alive)
     }
 
     fn start(&mut self, status: Status) -> HeadWriter<'_> {

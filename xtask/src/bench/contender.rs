@@ -29,6 +29,8 @@ pub(super) enum Contender {
     Caddy,
     Lighttpd,
     Nginx,
+    /// nginx whose reading from a disk is done by a pool of threads.
+    NginxThreads,
     Overspill,
 }
 
@@ -77,7 +79,16 @@ impl Contender {
             Self::Caddy => "caddy",
             Self::Lighttpd => "lighttpd",
             Self::Nginx => "nginx",
+            Self::NginxThreads => "nginx, aio threads",
             Self::Overspill => "overspill",
+        }
+    }
+
+    /// What is installed to have it, and what its folder is called.
+    fn program(self) -> &'static str {
+        match self {
+            Self::NginxThreads => "nginx",
+            other => other.name(),
         }
     }
 
@@ -88,8 +99,8 @@ impl Contender {
                 (!offers_tls(setting)).then(|| "not available: it has no --tls-listen".to_owned())
             }
             Self::Overspill => None,
-            rival => (!machine::is_installed(rival.name())).then(|| {
-                let name = rival.name();
+            rival => (!machine::is_installed(rival.program())).then(|| {
+                let name = rival.program();
                 format!("not available: install with apt-get install {name}")
             }),
         }
@@ -119,7 +130,10 @@ impl Contender {
     /// A folder of its own for what it writes.
     pub(super) fn folder(self, setting: &Setting<'_>) -> Result<PathBuf> {
         let mut builder = tempfile::Builder::new();
-        Ok(builder.prefix(self.name()).tempdir_in(setting.work)?.keep())
+        Ok(builder
+            .prefix(self.program())
+            .tempdir_in(setting.work)?
+            .keep())
     }
 
     fn command(self, setting: &Setting<'_>, folder: &Path, doors: Doors) -> Result<Command> {
@@ -140,10 +154,14 @@ impl Contender {
                 command
             }
             Self::Overspill => overspill(setting, folder, doors),
-            Self::Nginx => {
+            Self::Nginx | Self::NginxThreads => {
+                let reading = match self {
+                    Self::NginxThreads => config::Reading::Threads,
+                    _ => config::Reading::Worker,
+                };
+                let config = config::nginx(setting, &here, doors, reading);
                 let mut command = command(Path::new("nginx"));
-                command.arg("-c");
-                command.arg(write("nginx.conf", config::nginx(setting, &here, doors))?);
+                command.arg("-c").arg(write("nginx.conf", config)?);
                 command.arg("-e").arg(folder.join("error.log"));
                 command
             }

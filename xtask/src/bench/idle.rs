@@ -69,7 +69,7 @@ fn weigh(
 }
 
 /// Raises the limit on open files as far as allowed, for this process and those it starts.
-fn raise_descriptors() -> Result<u64> {
+pub(super) fn raise_descriptors() -> Result<u64> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: maximum,

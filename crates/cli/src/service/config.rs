@@ -11,6 +11,7 @@ use std::{
 use overspill_node::{RuleError, RuleText, Rules};
 use serde::Deserialize;
 use thiserror::Error;
+use toml::Spanned;
 
 use super::limits::LimitArgs;
 
@@ -21,7 +22,7 @@ pub(crate) struct FileConfig {
     /// Options that bound what clients may take.
     pub(crate) limits: LimitArgs,
     /// What is added to the answers for some paths.
-    rule: Vec<RuleText>,
+    rule: Vec<Spanned<RuleText>>,
 }
 
 /// Why a configuration file is of no use.
@@ -41,9 +42,10 @@ pub(crate) enum ConfigError {
         message: String,
     },
     /// A rule is none.
-    #[error("{path}: rule {number}: {source}")]
+    #[error("{path}:{line}: rule {number}: {source}")]
     Rule {
         path: PathBuf,
+        line: usize,
         number: usize,
         source: RuleError,
     },
@@ -63,8 +65,10 @@ impl FileConfig {
         })?;
         // One by one first, to say which.
         for (at, rule) in config.rule.iter().enumerate() {
-            Rules::compile(vec![rule.clone()]).map_err(|source| ConfigError::Rule {
+            let alone = vec![rule.get_ref().clone()];
+            Rules::compile(alone).map_err(|source| ConfigError::Rule {
                 path: path.to_owned(),
+                line: line_of(&text, rule.span().start),
                 number: at + 1,
                 source,
             })?;
@@ -74,7 +78,12 @@ impl FileConfig {
 
     /// The rules, compiled.
     pub(crate) fn rules(&self) -> Result<Rules, RuleError> {
-        Rules::compile(self.rule.clone())
+        Rules::compile(
+            self.rule
+                .iter()
+                .map(|rule| rule.get_ref().clone())
+                .collect(),
+        )
     }
 }
 
@@ -130,7 +139,7 @@ mod tests {
             ),
             (
                 "[[rule]]\nmatch = [\"a\"]\n[[rule]]\nmatch = []\n",
-                "overspill.toml: rule 2: a rule needs match = [\"GLOB\", …]",
+                "overspill.toml:3: rule 2: a rule needs match = [\"GLOB\", …]",
             ),
             ("a = [", "overspill.toml:1: "),
         ] {

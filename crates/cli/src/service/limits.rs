@@ -177,6 +177,7 @@ impl LimitArgs {
             reading: self.head_timeout.unwrap_or(default.reading),
             sending: self.send_timeout.unwrap_or(default.sending),
             least_body_rate: self.min_rate.unwrap_or(default.least_body_rate),
+            window: default.window,
             drain: self.drain_timeout.unwrap_or(default.drain),
             clients: ClientLimits {
                 connections: self.max_connections_per_client,

@@ -128,10 +128,10 @@ fn collect(body: Body, written: Vec<u8>) -> io::Result<Vec<u8>> {
     let mut bytes = written;
     match body {
         Body::Bytes(part) => bytes.extend_from_slice(&part),
-        Body::Written(promised) if promised != bytes.len() as u64 => {
+        Body::Notice(promised) | Body::Written(promised) if promised != bytes.len() as u64 => {
             return Err(io::Error::other("not what was said to be written"));
         }
-        Body::Empty | Body::Written(_) => {}
+        Body::Empty | Body::Notice(_) | Body::Written(_) => {}
         Body::File { file, range } => read(&file, range, &mut bytes)?,
         Body::Parts { mut parts, .. } => {
             while let Some(part) = parts.next_part()? {

@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(15);
 const TOKEN: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Runs a command that cannot start; its one line must hold each of `words`.
-fn refused(what: &str, command: &mut Command, words: &[&str]) {
+pub(crate) fn refused(what: &str, command: &mut Command, words: &[&str]) {
     // One that does start would run for ever: this is the latest it has to say so.
     let output = run_within(SOON, command);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -93,6 +93,13 @@ impl Node {
         rest.split(' ').next().unwrap_or_default().to_owned()
     }
 
+    /// Where it serves https, if it does, without a slash at the end.
+    pub(crate) fn secure_url(&self) -> Option<String> {
+        let lines = self.greeting.lines().map(str::trim);
+        let mut urls = lines.filter(|line| line.starts_with("https://"));
+        urls.next().map(|url| url.trim_end_matches('/').to_owned())
+    }
+
     /// GET on a connection of its own.
     pub(crate) fn get(&self, target: &str) -> Reply {
         http::get(self.address, target, "")

@@ -4,11 +4,12 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream},
+    net::{IpAddr, Shutdown, SocketAddr, TcpStream},
     time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use socket2::{Domain, Socket, Type};
 
 use crate::stage::sha256;
 
@@ -77,7 +78,7 @@ impl Carrier for TcpStream {
 
 /// A connection.
 pub(crate) struct Wire {
-    stream: Box<dyn Carrier>,
+    stream: Box<dyn Carrier + Send>,
     buffer: Vec<u8>,
 }
 
@@ -90,8 +91,19 @@ impl Wire {
         tcp(address).map(Self::over)
     }
 
+    /// Connects from another address of the loopback, as another client.
+    pub(crate) fn open_from(source: IpAddr, address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+        socket.connect(&address.into())?;
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(SILENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self::over(stream))
+    }
+
     /// A connection that is there already.
-    pub(crate) fn over(stream: impl Carrier + 'static) -> Self {
+    pub(crate) fn over(stream: impl Carrier + Send + 'static) -> Self {
         Self {
             stream: Box::new(stream),
             buffer: Vec::new(),

@@ -9,9 +9,11 @@
     reason = "a test fails where it is wrong; the lint's own exception covers only #[test]"
 )]
 
+mod access;
 mod archives;
 mod bad_input;
 mod browser;
+mod carrier;
 mod checksums;
 mod clients;
 mod commands;
@@ -21,13 +23,17 @@ mod fleet;
 mod hosts;
 mod http;
 mod http2;
+mod limits;
 mod live;
 mod protocol;
 mod real_tree;
 mod replicas;
 mod restart;
+mod rotation;
+mod rules;
 mod secure;
 mod shares;
+mod siblings;
 mod signals;
 mod stage;
 mod tickets;

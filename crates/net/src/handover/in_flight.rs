@@ -23,6 +23,7 @@ use crate::{
     listener::Core,
     observe::{Asked, AskedVersion, Exchange, Outcome},
     service::{Client, Decision, Service},
+    streamed::is_change,
     sweeper::{Activity, Phase},
 };
 
@@ -142,7 +143,10 @@ impl<S: Service> Drop for Watch<S> {
         };
         counter.set(counter.get() - 1);
         self.in_flight.show();
-        if let Some(notes) = &self.notes {
+        if let Some(notes) = &mut self.notes {
+            if notes.outcome == Outcome::CutByClient {
+                notes.outcome = Outcome::of_client(self.in_flight.activity.ended());
+            }
             self.core.service.observe(&notes.exchange());
         }
     }
@@ -304,6 +308,7 @@ impl<S: Service> Watched<S> {
             Some(Ok(frame)) => {
                 notes.sent_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
             }
+            Some(Err(error)) if is_change(error) => notes.outcome = Outcome::CutFileChanged,
             Some(Err(_)) => notes.outcome = Outcome::CutFileUnreadable,
             None => {}
         }

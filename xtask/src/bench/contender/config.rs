@@ -13,7 +13,20 @@ const DESCRIPTORS: u32 = 16_384;
 const REDIRECTED_TO: &str = "http://127.0.0.1:65535/1m?ticket=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
     AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-pub(super) fn nginx(setting: &Setting<'_>, folder: &str, doors: Doors) -> String {
+/// Who waits for the disk in nginx.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Reading {
+    /// A pool of threads.
+    Threads,
+    /// The worker, and with it all other connections: the default.
+    Worker,
+}
+
+pub(super) fn nginx(setting: &Setting<'_>, folder: &str, doors: Doors, reading: Reading) -> String {
+    let aio = match reading {
+        Reading::Threads => "aio threads;",
+        Reading::Worker => "aio off;",
+    };
     let tree = setting.tree.display();
     // Started by root, its worker would become another user, who cannot read our folder.
     let user = if rustix::process::geteuid().is_root() {
@@ -32,6 +45,7 @@ http {{
   access_log off;
   default_type application/octet-stream;
   sendfile on;
+  {aio}
   tcp_nopush on;
   tcp_nodelay on;
   open_file_cache max=1000 inactive=60s;
@@ -158,13 +172,14 @@ mod tests {
         };
         for (config, lines) in [
             (
-                nginx(&setting, "/w", plain),
+                nginx(&setting, "/w", plain, Reading::Worker),
                 &["listen 127.0.0.1:4321;", "root /t;", "pid /w/pid;"][..],
             ),
             (
-                nginx(&setting, "/w", both),
+                nginx(&setting, "/w", both, Reading::Threads),
                 &[
                     "listen 127.0.0.1:4322 ssl http2;",
+                    "aio threads;",
                     "ssl_certificate /p/cert;",
                 ],
             ),
@@ -185,6 +200,6 @@ mod tests {
                 assert!(config.contains(line), "{line} in {config}");
             }
         }
-        assert!(!nginx(&setting, "/w", plain).contains("ssl"));
+        assert!(!nginx(&setting, "/w", plain, Reading::Worker).contains("ssl"));
     }
 }
