@@ -119,6 +119,7 @@ impl Surroundings {
     pub(crate) fn settings(&self) -> NodeSettings {
         NodeSettings {
             access_log: self.access.log(),
+            head: self.limits.head,
             hsts: self.hsts,
             rules: Arc::clone(&self.rules),
         }

@@ -51,10 +51,10 @@ impl KeptRules {
 
     /// Puts the server's rules in force, and keeps them if they are new.
     pub(crate) fn take(&self, text: &str) -> Result<(), KeepError> {
+        self.apply(text)?;
         if fs::read_to_string(&self.path).is_ok_and(|kept| kept == text) {
             return Ok(());
         }
-        self.apply(text)?;
         let write = || {
             let new = self.path.with_extension("json.new");
             fs::write(&new, text)?;
@@ -68,7 +68,10 @@ impl KeptRules {
 
     fn apply(&self, text: &str) -> Result<(), KeepError> {
         let texts: Vec<RuleText> = serde_json::from_str(text)?;
-        self.rules.store(Arc::new(Rules::compile(texts)?));
+        // The same rules are left as they are: what was made by them stays good.
+        if texts != self.rules.load().texts() {
+            self.rules.store(Arc::new(Rules::compile(texts)?));
+        }
         Ok(())
     }
 }

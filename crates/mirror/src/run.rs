@@ -160,7 +160,10 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let shutdown = CancellationToken::new();
     let (service_role, service_flows) = (Arc::clone(&role), Arc::clone(&flows));
     let router = common_routes(Arc::clone(&role));
-    let settings = config.settings.clone();
+    let settings = NodeSettings {
+        head: limits.head,
+        ..config.settings.clone()
+    };
     let serving = bound.serve(limits, &flows, &shutdown, move |core| {
         let (role, flows) = (Arc::clone(&service_role), Arc::clone(&service_flows));
         NodeService::new(role, router.clone(), flows, &settings, core)

@@ -9,7 +9,10 @@ use overspill_http1::{
     status::Status,
 };
 use rustls::ServerConfig;
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
@@ -23,6 +26,8 @@ use crate::{
     transport::{Direct, Secure, Transport},
 };
 
+/// Bytes read at a time of a request that came to the wrong port.
+const MAX_UNREAD_BYTES: usize = 4 << 10;
 /// The name of HTTP/2 in ALPN (RFC 9113 section 3.2).
 const ALPN_HTTP2: &[u8] = b"h2";
 /// Most encrypted bytes that wait in memory for one client: what one buffer of a file becomes, so a
@@ -80,6 +85,7 @@ pub(crate) async fn serve_tls<S: Service>(
             client,
             registered,
             permit,
+            permitted: 0,
         };
         Box::pin(connection.serve(core)).await;
     } else {
@@ -139,4 +145,7 @@ async fn explain(mut stream: SharedStream) {
     // Whoever does not read it loses nothing.
     let _ = stream.write_all(&answer).await;
     let _ = stream.shutdown().await;
+    // What was not read when the connection closes would reset it, and the answer with it.
+    let mut request = [0; MAX_UNREAD_BYTES];
+    while let Ok(1..) = stream.read(&mut request).await {}
 }

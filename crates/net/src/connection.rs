@@ -108,9 +108,15 @@ impl<S: Service, T: Transport> Connection<S, T> {
 
     /// Has hyper go on.
     pub(crate) async fn hand_over(self) {
+        let protocol = Protocol::of(&self.input);
         let connection = handover::Connection {
             stream: self.transport.into_stream(),
-            protocol: Protocol::of(&self.input),
+            protocol,
+            // A preface is no request; anything else was one, and the permit was asked for it.
+            permitted: match protocol {
+                Protocol::Http1 => 1,
+                Protocol::Http2 => 0,
+            },
             first_bytes: self.input,
             client: self.client,
             registered: self.registered,
@@ -123,6 +129,10 @@ impl<S: Service, T: Transport> Connection<S, T> {
     async fn burst(&mut self) -> Result<Next, TransmitError> {
         if self.input.capacity() == 0 {
             self.input = self.core.pool.take();
+        }
+        if !T::BY_REFERENCE {
+            // Something has arrived, but perhaps not a whole record: from here it may not be dripped.
+            self.registered.activity.enter(Phase::Reading);
         }
         // A head that fills the buffer is refused by the parser, so there is always room.
         let bytes = self.transport.read(&mut self.input).await.unwrap_or(0);

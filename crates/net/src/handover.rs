@@ -116,6 +116,8 @@ pub(crate) struct Connection<T> {
     pub(crate) client: Client,
     pub(crate) registered: Registered,
     pub(crate) permit: Option<Rc<ConnectionPermit>>,
+    /// Requests in `first_bytes` that the permit was asked for already.
+    pub(crate) permitted: usize,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
@@ -123,7 +125,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     pub(crate) async fn serve<S: Service>(self, core: Rc<Core<S>>) {
         let io = TokioIo::new(Rewound::new(self.first_bytes, self.stream));
         let (client, head_limits, idle) = (self.client, core.limits.head, core.limits.idle);
-        let in_flight = InFlight::new(Rc::clone(&self.registered.activity), self.permit);
+        let in_flight = InFlight::new(
+            Rc::clone(&self.registered.activity),
+            self.permit,
+            self.permitted,
+        );
         let service = service_fn(move |request| {
             answer(request, client, Rc::clone(&core), Rc::clone(&in_flight))
         });

@@ -15,6 +15,7 @@ use std::{
 use overspill_sys::{TcpInfo, tcp_info};
 use rustix::net::Shutdown;
 use slab::Slab;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::listener::Place;
@@ -171,7 +172,11 @@ impl Activity {
             self.silent_since.set(now);
         }
         match self.phase.get() {
-            Phase::Idle => self.silent(now, patience.idle),
+            Phase::Idle => {
+                // Nobody is judged by a rate over the time between two requests.
+                self.restart_window(now, moved);
+                self.silent(now, patience.idle)
+            }
             Phase::Reading => self
                 .silent(now, patience.reading)
                 .or_else(|| self.slow(now, patience.window, moved, HEAD_BYTES_PER_S)),
@@ -240,10 +245,17 @@ impl Activity {
         let _ = rustix::net::shutdown(&self.stream, Shutdown::Both);
     }
 
-    /// Has the connection end in a reset, so that nobody takes its end for that of a body.
+    /// From here on, however the connection ends, it ends in a reset: nobody takes that for the end of
+    /// a body which the end of the connection is to mark.
     pub(crate) fn reset_at_end(&self) {
         // Fails only if the client has gone already.
         let _ = self.stream.set_zero_linger();
+    }
+
+    /// The body is complete after all: the connection ends as usual.
+    pub(crate) fn end_as_usual(&self) {
+        // Fails only if the client has gone already.
+        let _ = SockRef::from(&self.stream).set_linger(None);
     }
 
     /// What the kernel knows of the connection.

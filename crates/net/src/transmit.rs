@@ -136,7 +136,10 @@ impl<'a, T: Transport> Sending<'a, T> {
 
     /// Sends `head` and `body` together, in one call where the transport takes both.
     pub(crate) async fn both(&mut self, head: &[u8], body: &[u8]) -> Result<(), TransmitError> {
-        self.wait_for_turn(body.len() as u64).await;
+        if self.permit.is_some() {
+            self.bytes(head, More::Follows).await?;
+            return self.body_bytes(body, More::Nothing).await;
+        }
         let sent = self.transport.send_both(head, body).await;
         let sent = sent.map_err(TransmitError::Client)?;
         self.activity.moved(sent as u64);
@@ -207,19 +210,20 @@ impl<'a, T: Transport> Sending<'a, T> {
         mut stream: ByteStream,
         flow: &Flow,
     ) -> Result<(), TransmitError> {
+        if stream.framing == Framing::UntilClose {
+            self.activity.reset_at_end();
+        }
         while let Some(item) = stream.items.recv().await {
             let StreamItem::Bytes(bytes) = item else {
-                return match stream.framing {
-                    Framing::Chunked => self.bytes(b"0\r\n\r\n", More::Nothing).await,
-                    Framing::UntilClose => Ok(()),
-                };
+                if stream.framing == Framing::Chunked {
+                    return self.bytes(b"0\r\n\r\n", More::Nothing).await;
+                }
+                self.activity.end_as_usual();
+                return Ok(());
             };
             let sent = bytes.len() as u64;
             self.stream_part(bytes, stream.framing).await?;
             flow.sent(sent);
-        }
-        if stream.framing == Framing::UntilClose {
-            self.activity.reset_at_end();
         }
         Err(TransmitError::Stream)
     }

@@ -10,7 +10,7 @@ use std::{io::Write, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use overspill_http1::{
-    request::{Limits, Parsed, parse},
+    request::{Parsed, parse},
     response::error_body,
     status::Status,
 };
@@ -28,7 +28,7 @@ pub(crate) async fn answer<R: Role, B>(
 ) -> Response<HandedOver> {
     let mut out = Vec::with_capacity(USUAL_HEAD_BYTES);
     let head = head_bytes(request);
-    match parse(&head, &Limits::default()) {
+    match parse(&head, &service.head_limits()) {
         Ok(Parsed::Request { request, .. }) => {
             let answer = service.answer_soon(&request, client, now, &mut out).await;
             response(answer, Bytes::from(out), shard)

@@ -39,6 +39,8 @@ pub(crate) struct Context<'a> {
     date: &'a [u8; IMF_FIXDATE_BYTES],
     /// Lines that every answer carries.
     always: &'a str,
+    /// Lines for other origins, in answers that are not about the file itself.
+    allowed: String,
     out: &'a mut Vec<u8>,
 }
 
@@ -48,6 +50,7 @@ impl<'a> Context<'a> {
             request,
             date: &now.date,
             always: "",
+            allowed: String::new(),
             out,
         }
     }
@@ -56,6 +59,14 @@ impl<'a> Context<'a> {
     pub(crate) fn always(self, lines: &'a str) -> Self {
         Self {
             always: lines,
+            ..self
+        }
+    }
+
+    /// The same, with `lines` for other origins: a browser wants them in each answer on the way.
+    pub(crate) fn allowing(self, lines: String) -> Self {
+        Self {
+            allowed: lines,
             ..self
         }
     }
@@ -123,9 +134,11 @@ impl<'a> Context<'a> {
 
     /// Sends the client elsewhere. Never cached: the next request may be decided otherwise.
     pub(crate) fn redirect(mut self, location: &str, member: Option<&str>) -> Answer {
+        let allowed = std::mem::take(&mut self.allowed);
         let mut head = self.start(Status::TemporaryRedirect);
         head.field("Location", location.as_bytes())
             .field("Cache-Control", b"private, no-store")
+            .raw_fields(allowed.as_bytes())
             .field_u64("Content-Length", 0);
         let decision = match member {
             Some(member) => {

@@ -97,10 +97,12 @@ const OURS: &[&str] = &[
     "last-modified",
     "location",
     "repr-digest",
+    "strict-transport-security",
     "trailer",
     "transfer-encoding",
     "upgrade",
     "vary",
+    "x-content-type-options",
 ];
 
 /// Response fields that scripts of other origins may read.
@@ -127,8 +129,7 @@ struct Rule {
     content_type: Option<String>,
     precompressed: Option<bool>,
     origins: Origins,
-    /// Prepared lines, each with its CRLF.
-    lines: String,
+    headers: BTreeMap<String, String>,
 }
 
 /// Which other origins may read a file.
@@ -188,6 +189,8 @@ impl Rules {
     /// What holds for `path`.
     pub(crate) fn about(&self, path: &CatalogPath) -> Ruling {
         let mut ruling = Ruling::default();
+        // By lower-case name: two lines of one field would contradict each other.
+        let mut headers = BTreeMap::new();
         for rule in self.rules.iter().filter(|rule| rule.is_about(path)) {
             if rule.cache_control.is_some() {
                 ruling.cache_control.clone_from(&rule.cache_control);
@@ -203,7 +206,13 @@ impl Rules {
             if rule.origins != Origins::Own {
                 ruling.origins.clone_from(&rule.origins);
             }
-            ruling.lines.push_str(&rule.lines);
+            for (name, value) in &rule.headers {
+                headers.insert(name.to_ascii_lowercase(), (name, value));
+            }
+        }
+        for (name, value) in headers.values() {
+            // Writing to a String cannot fail.
+            let _ = write!(ruling.lines, "{name}: {value}\r\n");
         }
         ruling
     }
@@ -233,7 +242,7 @@ impl Rule {
             content_type: text.content_type.clone(),
             precompressed: text.precompressed,
             origins: Origins::parse(&text.cors)?,
-            lines: field_lines(&text.headers)?,
+            headers: checked_fields(&text.headers)?,
         })
     }
 
@@ -313,8 +322,10 @@ fn compile_globs(globs: &[String]) -> Result<GlobSet, RuleError> {
     })
 }
 
-fn field_lines(headers: &BTreeMap<String, String>) -> Result<String, RuleError> {
-    let mut lines = String::new();
+fn checked_fields(
+    headers: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, RuleError> {
+    let mut checked = BTreeMap::new();
     for (name, value) in headers {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if name.is_empty() || !name.bytes().all(is_name) {
@@ -324,9 +335,9 @@ fn field_lines(headers: &BTreeMap<String, String>) -> Result<String, RuleError> 
             return Err(RuleError::Ours(name.clone()));
         }
         check_value(name, value)?;
-        let _ = write!(lines, "{name}: {}\r\n", value.trim());
+        checked.insert(name.clone(), value.trim().to_owned());
     }
-    Ok(lines)
+    Ok(checked)
 }
 
 fn check_value(name: &str, value: &str) -> Result<(), RuleError> {

@@ -21,7 +21,7 @@ use hyper::body::Incoming;
 use overspill_core::path::{CatalogPath, PathError, UrlForm};
 use overspill_http1::{
     range::ByteRange,
-    request::{Method, Request},
+    request::{Limits, Method, Request},
     response::{Representation, plan},
     status::Status,
 };
@@ -57,6 +57,7 @@ pub struct NodeService<R> {
     clock: Clock,
     log: Option<RefCell<CoreLog>>,
     rules: SharedRules,
+    rewritten_head: Limits,
     /// The line that tells browsers to insist on https; empty if they are not told.
     hsts: String,
 }
@@ -81,8 +82,14 @@ impl<R: Role> NodeService<R> {
             boundaries: Boundaries::default(),
             clock: Clock::new(),
             rules: Arc::clone(&settings.rules),
+            rewritten_head: settings.rewritten_head(),
             hsts: settings.hsts_line(),
         }
+    }
+
+    /// How long a head may be that was written out again.
+    pub(crate) fn head_limits(&self) -> Limits {
+        self.rewritten_head
     }
 
     /// Answers a request for a path of the tree, the usual one at once.
@@ -204,6 +211,10 @@ impl<R: Role> NodeService<R> {
                 let detail = "the file is there but cannot be read; its owner has been told";
                 visit.context(out).error(Status::Forbidden, detail)
             }
+            // Promised by a server whose catalog is ahead of this one.
+            (Found::Absent, _) if self.promised(visit.query).is_some() => {
+                self.answer_elsewhere(visit, out)
+            }
             (Found::Absent, UrlForm::File) if let Some(sums) = Wanted::by_name(&url.path) => {
                 sums.answer(&self.role, visit.query, visit.context(out))
                     .await
@@ -244,7 +255,9 @@ impl<R: Role> NodeService<R> {
         };
         let plan = plan(request, &representation, visit.now.unix);
         if let Some((location, member)) = self.redirect(ready, visit, &plan) {
-            return visit.context(out).redirect(&location, Some(&member));
+            let allowed = ready.lines.origins.lines(request.fields.origin);
+            let context = visit.context(out).allowing(allowed);
+            return context.redirect(&location, Some(&member));
         }
         let promised = self.promised(visit.query);
         if promised.is_some_and(|root| version.content.is_none_or(|(own, _)| own.root != root)) {

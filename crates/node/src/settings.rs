@@ -2,13 +2,22 @@
 
 use std::{sync::Arc, time::Duration};
 
+use overspill_http1::request::Limits;
+
 use crate::{access_log::AccessLog, rules::SharedRules};
+
+/// Room for what a rewritten head has more than the one that came.
+const REWRITTEN_BYTES: usize = 4 << 10;
+/// Room for `https://` and an authority, the longest of which has a name of 253 bytes.
+const AUTHORITY_BYTES: usize = 272;
 
 /// Settings of a node's answers.
 #[derive(Clone, Debug, Default)]
 pub struct NodeSettings {
     /// Where requests are logged, if they are.
     pub access_log: Option<Arc<AccessLog>>,
+    /// How long a request head may be, on whatever connection.
+    pub head: Limits,
     /// For how long browsers that came by https are to use nothing else (RFC 6797), if at all.
     pub hsts: Option<Duration>,
     /// What is added to the answers for some paths; on a mirror, what its server says.
@@ -16,6 +25,15 @@ pub struct NodeSettings {
 }
 
 impl NodeSettings {
+    /// The limits for a head that is written out again as HTTP/1.1: scheme and authority stand in its
+    /// target then, and each field has a line's ending.
+    pub(crate) fn rewritten_head(&self) -> Limits {
+        Limits {
+            head_bytes: self.head.head_bytes + REWRITTEN_BYTES,
+            target_bytes: self.head.target_bytes + AUTHORITY_BYTES,
+        }
+    }
+
     /// `Strict-Transport-Security` as a line with its CRLF, or nothing.
     pub(crate) fn hsts_line(&self) -> String {
         let line =

@@ -32,24 +32,38 @@ use crate::{
 pub(super) struct InFlight {
     activity: Rc<Activity>,
     permit: Option<Rc<ConnectionPermit>>,
-    /// Heads that have arrived and are not answered: the body may still be on its way to us.
+    /// Requests that have not arrived whole: their bodies may still be on their way to us.
+    arriving: Cell<usize>,
+    /// Requests that have arrived whole and are not answered: the delay is ours.
     unanswered: Cell<usize>,
+    /// Requests that the client was permitted before hyper had them.
+    permitted: Cell<usize>,
     /// Responses whose bodies are not over.
     answering: Cell<usize>,
 }
 
 impl InFlight {
-    pub(super) fn new(activity: Rc<Activity>, permit: Option<Rc<ConnectionPermit>>) -> Rc<Self> {
+    pub(super) fn new(
+        activity: Rc<Activity>,
+        permit: Option<Rc<ConnectionPermit>>,
+        permitted: usize,
+    ) -> Rc<Self> {
         Rc::new(Self {
             activity,
             permit,
+            arriving: Cell::new(0),
             unanswered: Cell::new(0),
+            permitted: Cell::new(permitted),
             answering: Cell::new(0),
         })
     }
 
     /// Whether the client may ask now.
     pub(super) fn permit_request(&self) -> Result<(), RetryAfter> {
+        if let Some(left) = self.permitted.get().checked_sub(1) {
+            self.permitted.set(left);
+            return Ok(());
+        }
         match &self.permit {
             Some(permit) => permit.request(Instant::now()),
             None => Ok(()),
@@ -57,13 +71,18 @@ impl InFlight {
     }
 
     /// A request has arrived.
-    pub(super) fn begin<S: Service, B>(
+    pub(super) fn begin<S: Service, B: Body>(
         self: &Rc<Self>,
         request: &http::Request<B>,
         client: Client,
         core: Rc<Core<S>>,
     ) -> Watch<S> {
-        self.unanswered.set(self.unanswered.get() + 1);
+        let stage = if request.body().is_end_stream() {
+            Stage::Unanswered
+        } else {
+            Stage::Arriving
+        };
+        self.count(stage, 1);
         self.show();
         let notes = core
             .service
@@ -71,7 +90,7 @@ impl InFlight {
             .then(|| Box::new(Notes::of(request, client)));
         Watch {
             in_flight: Rc::clone(self),
-            stage: Stage::Unanswered,
+            stage,
             version: request.version(),
             ends: Ends::Marked,
             core,
@@ -80,16 +99,30 @@ impl InFlight {
     }
 
     fn show(&self) {
-        let phase = match (self.unanswered.get(), self.answering.get()) {
-            (0, 0) => Phase::Idle,
-            (_, 0) => Phase::Reading,
+        let (arriving, unanswered) = (self.arriving.get(), self.unanswered.get());
+        let phase = match (arriving, unanswered, self.answering.get()) {
+            (0, 0, 0) => Phase::Idle,
+            (_, 0, 0) => Phase::Reading,
+            (_, _, 0) => Phase::Sending,
             _ => Phase::Exchanging,
         };
         self.activity.enter(phase);
     }
+
+    fn count(&self, stage: Stage, by: isize) {
+        let counter = match stage {
+            Stage::Arriving => &self.arriving,
+            Stage::Unanswered => &self.unanswered,
+            Stage::Answering => &self.answering,
+        };
+        counter.set(counter.get().saturating_add_signed(by));
+    }
 }
 
+/// Where a request is.
+#[derive(Clone, Copy, Debug)]
 enum Stage {
+    Arriving,
     Unanswered,
     Answering,
 }
@@ -117,13 +150,14 @@ impl<S: Service> Watch<S> {
     /// Its response has begun.
     pub(super) fn answering<B: Body>(&mut self, response: &http::Response<B>) {
         let in_flight = &self.in_flight;
-        in_flight.unanswered.set(in_flight.unanswered.get() - 1);
-        in_flight.answering.set(in_flight.answering.get() + 1);
+        in_flight.count(self.stage, -1);
         self.stage = Stage::Answering;
+        in_flight.count(self.stage, 1);
         in_flight.show();
         let length = response.body().size_hint().exact();
         if self.version == http::Version::HTTP_10 && length.is_none() {
             self.ends = Ends::Close;
+            in_flight.activity.reset_at_end();
         }
         if let Some(notes) = &mut self.notes {
             notes.status = response.status().as_u16();
@@ -137,11 +171,7 @@ impl<S: Service> Watch<S> {
 
 impl<S: Service> Drop for Watch<S> {
     fn drop(&mut self) {
-        let counter = match self.stage {
-            Stage::Unanswered => &self.in_flight.unanswered,
-            Stage::Answering => &self.in_flight.answering,
-        };
-        counter.set(counter.get() - 1);
+        self.in_flight.count(self.stage, -1);
         self.in_flight.show();
         if let Some(notes) = &mut self.notes {
             if notes.outcome == Outcome::CutByClient {
@@ -271,6 +301,8 @@ impl<S: Service> Watched<S> {
                 Some(now)
             }
             Pace::Wait(wait) => {
+                // The delay is ours, and no silence of the client's.
+                self.watch.in_flight.activity.moved(1);
                 self.waiting = Some((bytes, Box::pin(sleep(wait))));
                 None
             }
@@ -327,8 +359,8 @@ impl<S: Service> Body for Watched<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let frame = ready!(self.poll_due(cx));
-        if let (Some(Err(_)), Ends::Close) = (&frame, self.watch.ends) {
-            self.watch.in_flight.activity.reset_at_end();
+        if let (None, Ends::Close) = (&frame, self.watch.ends) {
+            self.watch.in_flight.activity.end_as_usual();
         }
         self.note(frame.as_ref());
         Poll::Ready(frame)

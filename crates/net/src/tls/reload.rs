@@ -58,6 +58,8 @@ enum Look {
 #[derive(Debug)]
 struct Looks {
     /// As when last read, for better or worse.
+    /// When files that were of no use are read again though they look the same.
+    retry_at: Option<SystemTime>,
     tried: Stamps,
     changing: Option<Stamps>,
     /// The last reason told.
@@ -66,6 +68,9 @@ struct Looks {
 
 /// Between two looks. A renewal has weeks of time; a person who tries something out has seconds.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
+
+/// Pause before files that were of no use are read again.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
 
 impl Watcher {
     /// Starts the thread.
@@ -122,13 +127,15 @@ impl Looks {
             tried: tls.active.load().stamps,
             changing: None,
             told: None,
+            retry_at: None,
         }
     }
 
     /// Reads the files if they changed and have come to rest, or if it is time for new ones.
     fn look(&mut self, tls: &ServerTls, now: SystemTime) -> Look {
         let stamps = tls.source.stamps();
-        if stamps == self.tried && !tls.is_due(now) {
+        let is_retry = self.retry_at.is_some_and(|at| now >= at);
+        if stamps == self.tried && !is_retry && !tls.is_due(now) {
             self.changing = None;
             return Look::Same;
         }
@@ -158,6 +165,8 @@ impl Looks {
         }
         self.changing = None;
         self.tried = stamps;
+        // What was wrong may have been the moment: no descriptor left, a clock that is behind.
+        self.retry_at = problem.is_some().then(|| now + RETRY_AFTER);
         self.told.clone_from(&problem);
         Look::Read(problem)
     }

@@ -122,6 +122,7 @@ impl Readiness for TlsStream<SharedStream> {
         let (stream, session) = self.get_mut();
         match session.process_new_packets() {
             Ok(state) if state.plaintext_bytes_to_read() > 0 => Ok(()),
+            Ok(state) if state.peer_has_closed() => Ok(()), // lexicon-ok: rustls' own name
             Ok(_) => stream.readable().await,
             Err(error) => Err(io::Error::other(error)),
         }

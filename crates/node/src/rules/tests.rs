@@ -51,6 +51,17 @@ fn later_rules_have_the_last_word_on_each_point() {
 }
 
 #[test]
+fn one_field_is_one_line_whatever_its_case() {
+    let texts = vec![
+        with_header("Content-Disposition", "attachment"),
+        with_header("X-A", "1"),
+        with_header("content-disposition", "inline"),
+    ];
+    let lines = about(texts, "a").lines;
+    assert_eq!(lines, "content-disposition: inline\r\nX-A: 1\r\n");
+}
+
+#[test]
 fn origins_are_told_only_what_concerns_them() {
     let of = |cors: &[&str]| {
         let text = RuleText {

@@ -2,7 +2,7 @@
 //!
 //! It must never send anybody round in circles, nor out of https.
 
-use overspill_core::{fleet::Scheme, root::Root};
+use overspill_core::{fleet::Scheme, path::CatalogPath, root::Root};
 use overspill_http1::{request::Method, response::Plan, status::Status};
 use overspill_net::Answer;
 use overspill_wire::paths::{AVOID, DIRECT, TICKET};
@@ -36,6 +36,10 @@ impl<R: Role> NodeService<R> {
         if visit.request.method != Method::Get || query.whence == Whence::Here {
             return None;
         }
+        // After two hops a browser calls the origin `null`, which no list has.
+        if visit.request.fields.origin.is_some() && ready.lines.origins.varies() {
+            return None;
+        }
         match self.role.route(&Ask {
             revision,
             root: content.root,
@@ -67,7 +71,10 @@ impl<R: Role> NodeService<R> {
     /// The catalog knows the file and its bytes are not here: back to whoever sent the client.
     pub(super) fn answer_elsewhere(&self, visit: Visit<'_>, out: &mut Vec<u8>) -> Answer {
         let (request, query) = (visit.request, visit.query);
-        let context = visit.context(out);
+        let path = CatalogPath::from_url(request.path());
+        let origins = path.map(|url| self.rules.load().about(&url.path).origins);
+        let allowed = origins.map(|origins| origins.lines(request.fields.origin));
+        let context = visit.context(out).allowing(allowed.unwrap_or_default());
         let ticket = query.ticket.as_ref();
         let origin = ticket.and_then(|ticket| self.role.arrived(ticket));
         let back = self.role.send_back().map(|(server, me)| {

@@ -31,7 +31,11 @@ impl<R: Role> NodeService<R> {
         let content_type = ruling.content_type.clone();
         let content_type = content_type.unwrap_or_else(|| mime::content_type(&path));
         let catalog = self.role.catalog();
-        let codings = siblings::codings(&catalog, &path, &content_type, ruling.precompressed);
+        // A file that is not what the catalog knows has no forms that could be its own.
+        let codings = match file.version.content {
+            Some(_) => siblings::codings(&catalog, &path, &content_type, ruling.precompressed),
+            None => Vec::new(),
+        };
         let known = self.cache.borrow().stale(key).filter(|known| {
             known.version == file.version
                 && Arc::ptr_eq(&known.rules, &rules)
@@ -90,10 +94,13 @@ impl<R: Role> NodeService<R> {
             return Some(fresh);
         }
         let path = siblings::path_of(&plain.path, coding)?;
-        let Found::File(file) = self.find(&path).await else {
+        let Found::File(mut file) = self.find(&path).await else {
             return None;
         };
-        file.version.content?;
+        let (_, revision) = plain.version.content?;
+        // Whoever is to serve this must know of both: the path that is asked for, and the form.
+        let (_, of_form) = file.version.content.as_mut()?;
+        *of_form = revision.max(*of_form);
         let dress = Dress {
             content_type: plain.lines.content_type.clone(),
             ruling: plain.rules.about(&plain.path),

@@ -211,6 +211,46 @@ fn a_small_file_is_one_write_and_one_look() {
     assert_eq!(scene.asked().finds, 1, "the second came from the cache");
 }
 
+/// The answers to a GET for a large file that names its origin, under a rule for `cors`.
+fn for_origin(cors: &[&str], origin: &str) -> String {
+    let scene = scene(|script| script.route = to_mirror());
+    let rule = crate::RuleText {
+        paths: vec!["*".to_owned()],
+        cors: cors.iter().map(ToString::to_string).collect(),
+        ..crate::RuleText::default()
+    };
+    let rules = crate::Rules::compile(vec![rule]).unwrap();
+    scene.service.rules.store(Arc::new(rules));
+    let head = format!("GET /large.bin HTTP/1.1\nOrigin: {origin}");
+    scene.ask(&head).0
+}
+
+#[test]
+fn a_browser_is_let_through_to_a_mirror_or_served_here() {
+    let any = for_origin(&["*"], "https://a.example");
+    assert!(any.starts_with("HTTP/1.1 307 "), "{any}");
+    assert!(
+        any.contains("\r\nAccess-Control-Allow-Origin: *\r\n"),
+        "{any}"
+    );
+    // Behind the redirect its origin would be `null`, which the rule does not name.
+    let named = for_origin(&["https://a.example"], "https://a.example");
+    assert!(named.starts_with("HTTP/1.1 200 "), "{named}");
+    assert!(
+        named.contains("Access-Control-Allow-Origin: https://a.example\r\n"),
+        "{named}"
+    );
+}
+
+#[test]
+fn a_promise_of_a_path_that_is_not_known_yet_goes_back() {
+    let scene = scene(|script| {
+        script.away_to = Some(("http://s".to_owned(), "m-1".parse().unwrap()));
+    });
+    assert_eq!(scene.status("GET /not-yet?ticket=good HTTP/1.1"), 307);
+    assert_eq!(scene.status("GET /not-yet HTTP/1.1"), 404);
+}
+
 #[test]
 fn a_large_file_is_named_and_a_head_has_no_body() {
     let scene = scene(|_| {});
