@@ -128,7 +128,7 @@ fn compare(args: &Args, setting: &Setting<'_>) -> Result<()> {
 }
 
 /// Ours reads every file once at its start, which is not what is measured.
-fn wait_until_hashed(site: &Site) -> Result<()> {
+pub(super) fn wait_until_hashed(site: &Site) -> Result<()> {
     if site.contender != Contender::Overspill {
         return Ok(());
     }

@@ -12,6 +12,7 @@ use anyhow::{Result, bail, ensure};
 
 use self::company::{Company, Crowd};
 use super::{
+    cold,
     contender::{Contender, DoorKind, Setting, Site},
     idle,
     latency::{Latencies, Pulse},
@@ -95,6 +96,7 @@ fn compare(args: &Args, setting: &Setting<'_>) -> Result<()> {
         for company in &companies {
             note(&format!("{} beside {}", contender.name(), company.name()));
             let site = contender.start(setting, DoorKind::Plain, SMALL)?;
+            cold::wait_until_hashed(&site)?;
             let (latencies, mib_per_s) = measure(args, &site, *company, setting)?;
             let name = [contender.name().to_owned(), company.name()];
             table.add_row(name.into_iter().chain(latencies.cells()).chain([mib_per_s]));
