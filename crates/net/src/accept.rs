@@ -19,7 +19,7 @@ use crate::{
     admission::ConnectionPermit,
     connection::{Connection, Ended},
     handover::{Connection as HandedOver, Protocol},
-    listener::{Core, Place},
+    listener::{Core, Seat},
     service::{Client, Security, Service},
     shared::SharedStream,
     sweeper::Phase,
@@ -39,7 +39,7 @@ pub(crate) struct Accepted {
     pub(crate) stream: TcpStream,
     pub(crate) address: SocketAddr,
     pub(crate) permit: Option<Rc<ConnectionPermit>>,
-    pub(crate) place: Place,
+    pub(crate) seat: Seat,
 }
 
 /// A plain connection, ready to be served.
@@ -48,7 +48,7 @@ pub(crate) fn plain<S: Service>(accepted: Accepted, core: Rc<Core<S>>) -> Connec
         address: accepted.address,
         security: Security::Plain,
     };
-    let registered = core.sweeper.register(accepted.stream, accepted.place);
+    let registered = core.sweeper.register(accepted.stream, accepted.seat);
     let stream = SharedStream(Rc::clone(&registered.activity));
     Connection::new(core, Direct(stream), client, registered, accepted.permit)
 }
@@ -63,13 +63,13 @@ pub(crate) async fn serve_tls<S: Service>(
         stream,
         address,
         permit,
-        place,
+        seat,
     } = accepted;
     let client = Client {
         address,
         security: Security::Tls,
     };
-    let registered = core.sweeper.register(stream, place);
+    let registered = core.sweeper.register(stream, seat);
     let activity = &registered.activity;
     activity.enter(Phase::Reading);
     let shared = SharedStream(Rc::clone(activity));

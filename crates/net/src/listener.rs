@@ -343,7 +343,7 @@ async fn accept_forever<S: Service>(
             Ok((stream, address)) => {
                 // Small answers must not wait for the acknowledgement of the last one.
                 let _ = stream.set_nodelay(true);
-                let Some(place) = Place::take(&core) else {
+                let Some(seat) = Seat::take(&core) else {
                     turn_away(&stream, tls.as_ref(), TOO_MANY);
                     continue;
                 };
@@ -356,7 +356,7 @@ async fn accept_forever<S: Service>(
                     stream,
                     address,
                     permit,
-                    place,
+                    seat,
                 };
                 let core = Rc::clone(&core);
                 match tls.as_ref().map(|tls| tls.current()) {
@@ -399,16 +399,16 @@ impl<S> Core<S> {
 
 /// One of the connections that may be open.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<AtomicUsize>);
+pub(crate) struct Seat(Arc<AtomicUsize>);
 
-impl Place {
+impl Seat {
     fn take<S>(core: &Core<S>) -> Option<Self> {
-        let place = Self(Arc::clone(&core.open));
-        (place.0.fetch_add(1, Relaxed) < core.limits.connections).then_some(place)
+        let seat = Self(Arc::clone(&core.open));
+        (seat.0.fetch_add(1, Relaxed) < core.limits.connections).then_some(seat)
     }
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
     }

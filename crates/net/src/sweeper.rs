@@ -18,7 +18,7 @@ use slab::Slab;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use crate::listener::Place;
+use crate::listener::Seat;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -115,7 +115,7 @@ pub(crate) struct Registered {
     slot: usize,
     pub(crate) activity: Rc<Activity>,
     /// Given back with the registration.
-    _place: Place,
+    _seat: Seat,
 }
 
 impl Tick {
@@ -277,14 +277,14 @@ impl Sweeper {
     }
 
     /// Enters a connection.
-    pub(crate) fn register(self: &Rc<Self>, stream: TcpStream, place: Place) -> Registered {
+    pub(crate) fn register(self: &Rc<Self>, stream: TcpStream, seat: Seat) -> Registered {
         let activity = Rc::new(Activity::new(stream, self.tick(Instant::now())));
         let slot = self.connections.borrow_mut().insert(Rc::clone(&activity));
         Registered {
             sweeper: Rc::clone(self),
             slot,
             activity,
-            _place: place,
+            _seat: seat,
         }
     }
 

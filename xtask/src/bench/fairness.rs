@@ -6,7 +6,7 @@
 
 mod company;
 
-use std::{fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Result, bail, ensure};
 
@@ -54,14 +54,7 @@ pub(super) fn run(args: &Args, root: &Path) -> Result<()> {
     let folder = tempfile::Builder::new()
         .prefix("overspill-bench-")
         .tempdir()?;
-    let (tree, work) = (&folder.path().join("tree"), &folder.path().join("work"));
-    for folder in [tree, work] {
-        fs::create_dir(folder)?;
-    }
-    note("writing the files, and waiting until they are at rest");
-    tree::write_file(&tree.join("small"), 1 << 10)?;
-    tree::write_file(&tree.join("large"), args.large_mib << 20)?;
-    tree::wait_until_at_rest(&tree.join("large"))?;
+    let (tree, work) = &tree::small_and_large(folder.path(), args.large_mib)?;
     let pinning = Pinning::detect();
     let setting = Setting {
         overspill,

@@ -6,14 +6,14 @@ use std::{
     fs,
     io::Write,
     os::unix::fs::MetadataExt,
-    path::Path,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, anyhow};
 
-use super::pace;
+use super::{note, pace};
 
 /// Files per folder of a large tree.
 const FILES_PER_FOLDER: u64 = 1000;
@@ -85,6 +85,19 @@ pub(super) fn write_file(path: &Path, bytes: u64) -> Result<()> {
         left -= part as u64;
     }
     file.flush().context("cannot finish a file")
+}
+
+/// A tree with the files `small`, 1 KiB, and `large`, both at rest, and a folder to work in beside it.
+pub(super) fn small_and_large(folder: &Path, large_mib: u64) -> Result<(PathBuf, PathBuf)> {
+    let (tree, work) = (folder.join("tree"), folder.join("work"));
+    for folder in [&tree, &work] {
+        fs::create_dir(folder)?;
+    }
+    note("writing the files, and waiting until they are at rest");
+    write_file(&tree.join("small"), 1 << 10)?;
+    write_file(&tree.join("large"), large_mib << 20)?;
+    wait_until_at_rest(&tree.join("large"))?;
+    Ok((tree, work))
 }
 
 /// Waits until nothing about the file has changed for so long that everyone takes it as settled.

@@ -5,11 +5,11 @@
 
 use std::{
     cell::Cell,
-    io,
+    io, mem,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -267,8 +267,10 @@ fn logged_fields<B>(request: &http::Request<B>) -> HeaderMap {
 pub(super) struct Watched<S: Service> {
     body: HandedOver,
     watch: Watch<S>,
-    /// A part that has been made and is not due yet, and until when it waits.
-    waiting: Option<(Bytes, Pin<Box<Sleep>>)>,
+    /// Bytes that have been made and not been allowed yet.
+    waiting: Bytes,
+    /// Until when they wait; `None` if nobody has been asked about them.
+    until: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: Service> Watched<S> {
@@ -281,29 +283,25 @@ impl<S: Service> Watched<S> {
         Self {
             body,
             watch,
-            waiting: None,
+            waiting: Bytes::new(),
+            until: None,
         }
     }
 }
 
 impl<S: Service> Watched<S> {
-    /// As much of `bytes` as the client's rate allows now; the rest waits.
-    fn paced(&mut self, mut bytes: Bytes) -> Option<Bytes> {
+    /// As much of what waits as the client's rate allows now; nothing if it has to wait longer.
+    fn paced(&mut self) -> Option<Bytes> {
         let Some(permit) = &self.watch.in_flight.permit else {
-            return Some(bytes);
+            return Some(mem::take(&mut self.waiting));
         };
-        match permit.pace(Instant::now(), bytes.len() as u64) {
-            Pace::Go(allowed) => {
-                let now = bytes.split_to(bytes.len().min(allowed as usize));
-                if !bytes.is_empty() {
-                    self.waiting = Some((bytes, Box::pin(sleep(Duration::ZERO))));
-                }
-                Some(now)
-            }
+        let waiting_bytes = self.waiting.len();
+        match permit.pace(Instant::now(), waiting_bytes as u64) {
+            Pace::Go(allowed) => Some(self.waiting.split_to(waiting_bytes.min(allowed as usize))),
             Pace::Wait(wait) => {
                 // The delay is ours, and no silence of the client's.
                 self.watch.in_flight.activity.moved(1);
-                self.waiting = Some((bytes, Box::pin(sleep(wait))));
+                self.until = Some(Box::pin(sleep(wait)));
                 None
             }
         }
@@ -312,20 +310,20 @@ impl<S: Service> Watched<S> {
     /// The next bytes that are due.
     fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         loop {
-            if let Some((_, until)) = &mut self.waiting {
+            if let Some(until) = &mut self.until {
                 ready!(until.as_mut().poll(cx));
+                self.until = None;
             }
-            let bytes = match self.waiting.take() {
-                Some((bytes, _)) => bytes,
-                None => match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            if self.waiting.is_empty() {
+                match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                     Some(Ok(frame)) => match frame.into_data() {
-                        Ok(bytes) => bytes,
+                        Ok(bytes) => self.waiting = bytes,
                         Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
                     },
                     end => return Poll::Ready(end),
-                },
-            };
-            if let Some(due) = self.paced(bytes) {
+                }
+            }
+            if let Some(due) = self.paced() {
                 return Poll::Ready(Some(Ok(Frame::data(due))));
             }
         }
@@ -367,14 +365,11 @@ impl<S: Service> Body for Watched<S> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.waiting.is_none() && self.body.is_end_stream()
+        self.waiting.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let Some((waiting, _)) = &self.waiting else {
-            return self.body.size_hint();
-        };
-        let waiting_bytes = waiting.len() as u64;
+        let waiting_bytes = self.waiting.len() as u64;
         match self.body.size_hint().exact() {
             Some(bytes) => SizeHint::with_exact(bytes + waiting_bytes),
             None => SizeHint::default(),
