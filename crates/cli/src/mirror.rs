@@ -147,6 +147,7 @@ impl Args {
                 .map_err(|error| format!("--ca-file: {error}"))?,
             listen: surroundings.bindings(),
             public_url: self.public_url.clone(),
+            zone: self.common.dispatch.zone.clone(),
             capacity: surroundings.capacity,
             scrub_rate: self.scrub_rate,
             cores: self.common.cores(),

@@ -5,10 +5,11 @@
 use std::{io::Write, os::unix::ffi::OsStrExt, path::PathBuf, process::ExitCode, time::Duration};
 
 use overspill_core::{
+    dispatch::Offload,
     policy::PolicyKind,
     units::{counted, display_size},
 };
-use overspill_server::{Config, Loss, Offload, Running, start};
+use overspill_server::{Config, Loss, Running, start};
 use overspill_store::tree::Hidden;
 
 use crate::{
@@ -29,7 +30,8 @@ pub(crate) struct Args {
     /// Folder for the index and the fleet token [default: below the user's state folder]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// Rule that orders the nodes able to serve: marginal-cost, round-robin or alternate
+    /// Rule that orders the nodes able to serve: marginal-cost,
+    /// least-connections, two-choices, round-robin, random or alternate
     #[arg(long, value_name = "POLICY", default_value = PolicyKind::default().name())]
     policy: PolicyKind,
     /// When to send clients to mirrors
@@ -118,12 +120,14 @@ impl Args {
             listen: surroundings.bindings(),
             state: self.state_folder(),
             capacity: surroundings.capacity,
-            policy: self.policy,
-            offload: match self.offload {
-                OffloadArg::Auto => Offload::Auto,
-                OffloadArg::Redirect => Offload::Redirect,
-                OffloadArg::Never => Offload::Never,
-            },
+            dispatch: self.common.dispatch.settings(
+                self.policy,
+                match self.offload {
+                    OffloadArg::Auto | OffloadArg::Redirect => Offload::Share,
+                    OffloadArg::Never => Offload::Never,
+                },
+                surroundings.zones.clone(),
+            ),
             hidden: if self.hidden {
                 Hidden::Show
             } else {

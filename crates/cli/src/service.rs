@@ -4,6 +4,7 @@
 
 mod access;
 mod config;
+mod dispatch;
 mod limits;
 mod tls;
 
@@ -18,7 +19,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use overspill_core::units::Rate;
+use overspill_core::{fleet::Zones, units::Rate};
 use overspill_net::{Binding, ServeLimits};
 use overspill_node::{NodeSettings, SharedRules};
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,6 +29,7 @@ use tracing_subscriber::EnvFilter;
 use self::{
     access::{Access, AccessArgs},
     config::FileConfig,
+    dispatch::DispatchArgs,
     limits::LimitArgs,
     tls::{Secured, TlsArgs, Vouched},
 };
@@ -50,12 +52,15 @@ pub(crate) struct Common {
     /// Serving threads [default: one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
-    /// Configuration file, TOML: [limits] with the options below, [[rule]] for headers by path
+    /// Configuration file, TOML: [limits] with the options below, [zones] with the
+    /// networks of each zone, [[rule]] for headers by path
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// End when the starting process ends
     #[arg(long, hide = true)]
     pub(crate) die_with_parent: bool,
+    #[command(flatten)]
+    pub(crate) dispatch: DispatchArgs,
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
@@ -94,6 +99,8 @@ pub(crate) struct Surroundings {
     secured: Option<Secured>,
     hsts: Option<Duration>,
     rules: SharedRules,
+    /// Where clients are.
+    pub(crate) zones: Zones,
     /// The access log. To be dropped once nobody serves any more.
     pub(crate) access: Access,
 }
@@ -182,6 +189,7 @@ impl Common {
             None => FileConfig::default(),
         };
         let rules = file.rules().map_err(|error| error.to_string())?;
+        let zones = file.zones().map_err(|error| error.to_string())?;
         let options = self.limits.clone().or(file.limits);
         let limits = options.limits().map_err(|error| error.to_string())?;
         let access = self.access.open().map_err(|error| with_cause(&error))?;
@@ -198,6 +206,7 @@ impl Common {
             secured,
             hsts: self.tls.hsts(),
             rules: Arc::new(ArcSwap::from_pointee(rules)),
+            zones,
             capacity: options.within_egress(self.capacity),
             limits,
             access,

@@ -236,6 +236,8 @@ mod tests {
         status.decisions = Some(DecisionCounts {
             serve: 1,
             redirect: 2,
+            wait: 0,
+            reject: 0,
             avoided: 3,
         });
         status.members = vec![

@@ -1,42 +1,76 @@
 //! The fleet: which mirrors there are, how they are, what they hold and what was sent their way.
 //!
 //! [`Fleet`] is a state machine. The shell feeds it [`Input`]s with the time, takes
-//! [`Transition`]s out, and asks it for candidates through [`crate::dispatch::decide`]. It must
+//! [`FleetEvent`]s out, and asks it for candidates through [`crate::dispatch::Dispatcher`]. It must
 //! never wait, send or read a clock: see `LIFECYCLE.md` beside this file for the member states.
 
 mod detector;
+mod ejection;
+mod id;
+mod ledger;
 mod member;
+mod orders;
+mod outliers;
+mod ramp;
+mod record;
 mod report;
 mod scheme;
+mod state;
+mod zone;
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
 
 use thiserror::Error;
 
+use self::{detector::Stream, ejection::Verdict};
 pub use self::{
     detector::{DOWN_AFTER, GONE_AFTER, Liveness, SUSPECT_AFTER},
-    member::{Exclusion, Member, MemberId, MemberIdError, MemberState, Transition},
+    ejection::{Evidence, Standing},
+    id::{MemberId, MemberIdError},
+    ledger::{DISPATCH_TTL, MAX_PENDING},
+    member::Member,
+    orders::Orders,
+    ramp::SLOW_START,
     report::{Condition, Held, Report},
     scheme::Scheme,
+    state::{Change, Exclusion, FleetEvent, MemberState},
+    zone::{Zone, ZoneError, Zones},
 };
-use crate::{dispatch::DispatchId, load::LoadHistogram, units::Rate};
+use crate::{
+    dispatch::DispatchId,
+    load::{LoadHistogram, Pressure},
+    units::Rate,
+};
 
-/// All mirrors known to a dispatcher, and the dispatcher's own load as candidate zero.
-#[derive(Debug, Default)]
+/// All other nodes known to a dispatcher, and the load of its own.
+#[derive(Debug)]
 pub struct Fleet {
     members: Vec<Member>,
-    transitions: VecDeque<Transition>,
-    server: ServerLoad,
+    slots: HashMap<MemberId, usize, foldhash::fast::RandomState>,
+    events: VecDeque<FleetEvent>,
+    orders: Orders,
+    here: HereLoad,
     dispatched: u64,
+    last_key: u32,
+    founded: Instant,
+    compared: Instant,
+    random: fastrand::Rng,
 }
 
-/// The dispatcher's own load: the last merged picture plus what it has taken on since.
+/// The deciding node's own load: the last merged picture, plus what it has taken on since.
 #[derive(Clone, Debug)]
-pub struct ServerLoad {
+pub struct HereLoad {
     /// Flows in flight by remaining bytes.
     pub load: LoadHistogram,
+    /// Of these, flows that are slow by their clients' doing.
+    pub flows_limited_by_client: u64,
     /// Egress capacity.
     pub capacity: Rate,
+    /// What of its means is in use.
+    pub pressure: Pressure,
 }
 
 /// A member that introduced itself and proved that it knows the token.
@@ -50,6 +84,19 @@ pub struct Hello {
     pub epoch: u64,
     /// Software version, for people.
     pub version: String,
+    /// Where it stands.
+    pub zone: Option<Zone>,
+}
+
+/// A member as another node sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemberView {
+    /// How it introduced itself there.
+    pub hello: Hello,
+    /// Its state there.
+    pub state: MemberState,
+    /// Its last report there.
+    pub report: Option<Report>,
 }
 
 /// What can happen to the fleet.
@@ -63,9 +110,17 @@ pub enum Input<'a> {
     StreamClosed(&'a MemberId),
     /// A member reported.
     Reported(&'a MemberId, &'a Report),
-    /// A client came back saying that this member failed it (`?avoid=`).
-    Failed(&'a MemberId),
-    /// Time passed.
+    /// How a flow on this member went, or a check of it.
+    Weighed(&'a MemberId, Evidence),
+    /// The fleet as the server sees it: who is not in it, is not in the fleet.
+    Viewed(&'a [MemberView]),
+    /// The operator wants no new work for this member.
+    Drain(&'a MemberId),
+    /// The operator lifts what was ordered for this member.
+    Undrain(&'a MemberId),
+    /// The operator wants this member out, and not back.
+    Remove(&'a MemberId),
+    /// Time passed; expected about ten times a second.
     Tick,
 }
 
@@ -76,37 +131,78 @@ pub enum FleetError {
     /// The fleet is at [`Fleet::MAX_MEMBERS`].
     #[error("the fleet is full ({} members)", Fleet::MAX_MEMBERS)]
     Full,
+    /// The operator removed it.
+    #[error("{0} was removed from the fleet; `overspill undrain {0}` lets it join again")]
+    Removed(MemberId),
     /// No member of that name; it should join (again).
     #[error("{0} is not a member; it has to join first")]
     Unknown(MemberId),
 }
 
+/// How often members are compared with each other.
+const COMPARE_EVERY: Duration = Duration::from_secs(1);
+/// Low bits of a dispatch's name that count; the high ones tell dispatchers apart, and the lives of
+/// one dispatcher, so that an acknowledgement meant for another names nothing here.
+const DISPATCH_COUNT_BITS: u32 = 40;
+/// Most events nobody has taken out yet; older ones are dropped.
+const MAX_EVENTS: usize = 4096;
+
 impl Fleet {
     /// Most members of one fleet.
     pub const MAX_MEMBERS: usize = 1024;
 
-    /// A fleet of nobody but the dispatcher.
-    pub fn new() -> Self {
-        Self::default()
+    /// A fleet of nobody but the dispatcher, founded now. `seed` is for jitter.
+    pub fn new(now: Instant, orders: Orders, seed: u64) -> Self {
+        Self {
+            members: Vec::new(),
+            slots: HashMap::default(),
+            events: VecDeque::new(),
+            orders,
+            here: HereLoad::default(),
+            dispatched: seed << DISPATCH_COUNT_BITS,
+            last_key: 0,
+            founded: now,
+            compared: now,
+            random: fastrand::Rng::with_seed(seed),
+        }
     }
 
     /// Takes in what happened. `now` never goes backwards.
     pub fn handle(&mut self, now: Instant, input: &Input<'_>) -> Result<(), FleetError> {
-        match input {
+        match *input {
             Input::Joined(hello) => self.join(now, hello)?,
-            Input::StreamOpened(id) => self.member_mut(id)?.stream_opened(),
-            Input::StreamClosed(id) => self.member_mut(id)?.stream_closed(),
-            Input::Reported(id, report) => self.member_mut(id)?.reported(now, report),
-            Input::Failed(id) => self.member_mut(id)?.failed(now),
-            Input::Tick => {}
+            Input::StreamOpened(id) => self.update(now, id, |m| m.stream(Stream::Open))?,
+            Input::StreamClosed(id) => self.update(now, id, |m| m.stream(Stream::Closed))?,
+            Input::Reported(id, report) => self.report(now, id, report)?,
+            Input::Weighed(id, evidence) => {
+                let slot = self.slot(id)?;
+                let verdict = self.members[slot].weigh(now, evidence);
+                self.act(now, slot, verdict);
+            }
+            Input::Viewed(view) => self.adopt(now, view),
+            Input::Drain(id) => {
+                self.update(now, id, |member| member.drain(true))?;
+                self.orders.drain(id);
+            }
+            Input::Undrain(id) => {
+                if !self.orders.lift(id) || self.slots.contains_key(id) {
+                    self.update(now, id, |member| member.drain(false))?;
+                }
+            }
+            Input::Remove(id) => {
+                let slot = self.slot(id)?;
+                self.orders.remove(id);
+                self.members.remove(slot);
+                self.index();
+            }
+            Input::Tick => self.tick(now),
         }
-        self.settle(now);
         Ok(())
     }
 
-    /// The next state change to act on, oldest first.
-    pub fn poll_output(&mut self) -> Option<Transition> {
-        self.transitions.pop_front()
+    /// The next change for people and logs, oldest first.
+    pub fn poll_output(&mut self) -> Option<FleetEvent> {
+        self.events.pop_front()
     }
 
     /// All members, in the order in which they first joined.
@@ -116,26 +212,36 @@ impl Fleet {
 
     /// The member called `id`.
     pub fn member(&self, id: &MemberId) -> Option<&Member> {
-        self.members.iter().find(|member| member.id() == id)
+        self.slots.get(id).map(|&slot| &self.members[slot])
     }
 
-    /// The dispatcher's own load.
-    pub fn server(&self) -> &ServerLoad {
-        &self.server
+    /// What the operator has ordered; to be kept over restarts.
+    pub fn orders(&self) -> &Orders {
+        &self.orders
     }
 
-    /// Replaces the picture of the dispatcher's own load with a fresh one.
-    pub fn server_measured(&mut self, load: LoadHistogram, capacity: Rate) {
-        self.server = ServerLoad { load, capacity };
+    /// The deciding node's own load.
+    pub fn here(&self) -> &HereLoad {
+        &self.here
     }
 
-    /// Counts a flow the dispatcher decided to send itself, until the next measurement.
-    pub fn server_takes(&mut self, bytes: u64) {
-        self.server.load.add(bytes);
+    /// Replaces the picture of the deciding node's load with a fresh one.
+    pub fn here_measured(&mut self, here: HereLoad) {
+        self.here = here;
+    }
+
+    /// Counts a flow the deciding node will send itself, until the next measurement.
+    pub(crate) fn here_takes(&mut self, bytes: u64) {
+        self.here.load.add(bytes);
     }
 
     /// Counts a redirect to the member in `slot` at once, and names it.
-    pub fn member_takes(&mut self, now: Instant, slot: usize, bytes: u64) -> Option<DispatchId> {
+    pub(crate) fn member_takes(
+        &mut self,
+        now: Instant,
+        slot: usize,
+        bytes: u64,
+    ) -> Option<DispatchId> {
         let member = self.members.get_mut(slot)?;
         self.dispatched += 1;
         let id = DispatchId(self.dispatched);
@@ -144,42 +250,179 @@ impl Fleet {
     }
 
     fn join(&mut self, now: Instant, hello: &Hello) -> Result<(), FleetError> {
-        if let Ok(member) = self.member_mut(&hello.member) {
-            member.rejoined(now, hello);
-            return Ok(());
+        let id = &hello.member;
+        if self.orders.is_removed(id) {
+            return Err(FleetError::Removed(id.clone()));
         }
-        if self.members.len() >= Self::MAX_MEMBERS {
-            return Err(FleetError::Full);
+        if let Ok(slot) = self.slot(id) {
+            self.members[slot].rejoined(now, hello);
+        } else {
+            if self.members.len() >= Self::MAX_MEMBERS {
+                return Err(FleetError::Full);
+            }
+            self.enter(now, hello);
         }
-        self.members.push(Member::new(now, hello));
+        let is_drained = self.orders.is_drained(id);
+        self.update(now, id, |member| member.drain(is_drained))
+    }
+
+    fn enter(&mut self, now: Instant, hello: &Hello) {
+        self.last_key += 1;
+        self.slots.insert(hello.member.clone(), self.members.len());
+        self.members.push(Member::new(now, hello, self.last_key));
+    }
+
+    fn report(&mut self, now: Instant, id: &MemberId, report: &Report) -> Result<(), FleetError> {
+        let slot = self.slot(id)?;
+        let before = self.members[slot].standing();
+        let verdict = self.members[slot].reported(now, report);
+        self.act(now, slot, verdict);
+        self.note_standing(now, slot, before);
+        self.settle(now, slot);
         Ok(())
     }
 
-    /// Lets time act: states follow liveness, unacknowledged dispatches expire, the gone leave.
-    fn settle(&mut self, now: Instant) {
-        for member in &mut self.members {
-            member.expire_dispatches(now);
-            self.transitions.extend(member.settle(now));
+    /// Takes over what another node sees; what was dispatched from here stays counted.
+    fn adopt(&mut self, now: Instant, view: &[MemberView]) {
+        for seen in view.iter().take(Self::MAX_MEMBERS) {
+            let slot = self.slot(&seen.hello.member).unwrap_or(self.members.len());
+            if slot == self.members.len() {
+                self.enter(now, &seen.hello);
+            } else if *self.members[slot].hello() != seen.hello {
+                self.members[slot].rejoined(now, &seen.hello);
+            }
+            self.members[slot].stream(Stream::Open);
+            self.members[slot].viewed(now, seen.state, seen.report.as_ref());
+            self.settle(now, slot);
         }
-        self.members
-            .retain(|member| member.state() != MemberState::Gone);
-        debug_assert!(self.members.len() <= Self::MAX_MEMBERS);
+        let is_seen = |id: &MemberId| view.iter().any(|seen| seen.hello.member == *id);
+        self.members.retain(|member| is_seen(member.id()));
+        self.index();
     }
 
-    fn member_mut(&mut self, id: &MemberId) -> Result<&mut Member, FleetError> {
-        self.members
-            .iter_mut()
-            .find(|member| member.id() == id)
-            .ok_or_else(|| FleetError::Unknown(id.clone()))
+    fn update(
+        &mut self,
+        now: Instant,
+        id: &MemberId,
+        change: impl FnOnce(&mut Member),
+    ) -> Result<(), FleetError> {
+        let slot = self.slot(id)?;
+        change(&mut self.members[slot]);
+        self.settle(now, slot);
+        Ok(())
+    }
+
+    /// Lets time act on everybody: dispatches expire, states follow liveness, the gone leave.
+    fn tick(&mut self, now: Instant) {
+        for slot in 0..self.members.len() {
+            let before = self.members[slot].standing();
+            self.members[slot].age(now);
+            self.note_standing(now, slot, before);
+            self.settle(now, slot);
+        }
+        if now.saturating_duration_since(self.compared) >= COMPARE_EVERY {
+            self.compared = now;
+            for slot in outliers::outliers(&self.members, now) {
+                let verdict = self.members[slot].weigh(now, Evidence::Failure);
+                self.act(now, slot, verdict);
+            }
+        }
+        if self.members.iter().any(|m| m.state() == MemberState::Gone) {
+            self.members.retain(|m| m.state() != MemberState::Gone);
+            self.index();
+        }
+    }
+
+    fn settle(&mut self, now: Instant, slot: usize) {
+        let member = &mut self.members[slot];
+        let from = member.settle(now, self.founded);
+        let to = member.state();
+        if from != to {
+            self.tell(slot, Change::State { from, to });
+        }
+    }
+
+    /// Ejects a member for cause, if the fleet can do without it.
+    fn act(&mut self, now: Instant, slot: usize, verdict: Verdict) {
+        let may_eject = match verdict {
+            Verdict::Keep => return,
+            Verdict::EjectAtOnce => true,
+            Verdict::Eject => self.can_do_without(slot),
+        };
+        if may_eject {
+            let length = self.members[slot].eject(now, &mut self.random);
+            self.tell(slot, Change::Ejected(length));
+        } else if self.members[slot].spare(now) {
+            self.tell(slot, Change::Spared);
+        }
+    }
+
+    /// Whether at least half of the capacity is still trusted without this member.
+    fn can_do_without(&self, slot: usize) -> bool {
+        let (mut total, mut distrusted) = (self.here.capacity.bytes_per_s(), 0.0);
+        for (at, member) in self.members.iter().enumerate() {
+            let is_alive = matches!(member.state(), MemberState::Ready | MemberState::Draining);
+            let capacity = member.told_capacity().bytes_per_s();
+            if is_alive {
+                total += capacity;
+            }
+            if is_alive && (at == slot || member.standing() != Standing::Trusted) {
+                distrusted += capacity;
+            }
+        }
+        distrusted <= total / 2.0
+    }
+
+    fn note_standing(&mut self, now: Instant, slot: usize, before: Standing) {
+        match (before, self.members[slot].standing()) {
+            (Standing::Ejected(_), Standing::Probation) => self.tell(slot, Change::Probation),
+            (Standing::Probation, Standing::Trusted) => {
+                self.members[slot].restart_ramp(now);
+                self.tell(slot, Change::Trusted);
+            }
+            _ => {}
+        }
+    }
+
+    fn tell(&mut self, slot: usize, change: Change) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(FleetEvent {
+            member: self.members[slot].id().clone(),
+            change,
+        });
+    }
+
+    fn index(&mut self) {
+        self.slots.clear();
+        let ids = self.members.iter().map(|member| member.id().clone());
+        self.slots.extend(ids.zip(0..));
+    }
+
+    fn slot(&self, id: &MemberId) -> Result<usize, FleetError> {
+        let slot = self.slots.get(id).copied();
+        slot.ok_or_else(|| FleetError::Unknown(id.clone()))
     }
 }
 
-impl Default for ServerLoad {
+impl Default for HereLoad {
     fn default() -> Self {
         Self {
             load: LoadHistogram::empty(),
+            flows_limited_by_client: 0,
             capacity: Rate::GIGABIT,
+            pressure: Pressure::default(),
         }
+    }
+}
+
+impl HereLoad {
+    /// Flows that want more than they get: all but those which their clients slow down.
+    pub fn wanting_flows(&self) -> u64 {
+        self.load
+            .flows()
+            .saturating_sub(self.flows_limited_by_client)
     }
 }
 

@@ -3,11 +3,15 @@
 //! Numbers only. It must never read a clock: every time is an argument and only grows.
 
 mod capacity;
+mod client_rates;
 mod ewma;
 mod histogram;
+mod pressure;
 
 pub use self::{
     capacity::CapacityEstimate,
+    client_rates::{ClientRates, ClientSample, Limit, MemberRate},
     ewma::DecayingRatio,
     histogram::{BUCKETS, Bucket, LoadHistogram},
+    pressure::Pressure,
 };

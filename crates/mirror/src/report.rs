@@ -14,6 +14,7 @@ use overspill_core::{
     catalog::Revision,
     dispatch::DispatchId,
     fleet::{Held, Report},
+    load::Pressure,
 };
 use overspill_net::client::HttpClient;
 use overspill_node::Meter;
@@ -106,15 +107,24 @@ impl Reporter<'_> {
             seq: told.seq,
             condition: self.syncer.condition(),
             load: reading.load,
+            flows_limited_by_client: 0,
             egress_bytes_per_s: reading.egress_bytes_per_s,
             capacity: reading.capacity,
+            pressure: Pressure::new(
+                reading.egress_bytes_per_s / reading.capacity.bytes_per_s(),
+                0.0,
+                0.0,
+            ),
             complete: progress.complete,
             catalog: progress.catalog,
             held: self.held(told, progress.complete),
             acknowledged: self.arrivals.take(),
+            clients: Vec::new(),
             missing_objects: progress.missing_objects,
             missing_bytes: progress.missing_bytes,
             flows_served: reading.totals.finished,
+            flows_cut: reading.totals.cut,
+            errors: 0,
             bytes_served: reading.totals.bytes,
         }
     }

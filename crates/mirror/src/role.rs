@@ -167,7 +167,7 @@ impl Role for MirrorRole {
         Route::Here
     }
 
-    fn returned_from(&self, _member: &MemberId) {}
+    fn returned_from(&self, _member: &MemberId, _ask: &Ask<'_>) {}
 
     fn arrived(&self, ticket: &[u8]) -> Option<Ticket> {
         let now = SystemTime::now()

@@ -13,7 +13,7 @@ use std::{
 };
 
 use overspill_core::{
-    fleet::MemberId,
+    fleet::{MemberId, Zone},
     secret::{FleetToken, Purpose},
     units::Rate,
 };
@@ -64,6 +64,8 @@ pub struct Config {
     pub trust: Trust,
     /// What clients are to use; the address the server sees, if not given.
     pub public_url: Option<String>,
+    /// Where it stands, if the operator said.
+    pub zone: Option<Zone>,
     /// Egress capacity, if the operator knows it.
     pub capacity: Option<Rate>,
     /// How fast stored objects are read again to check them.
@@ -148,6 +150,10 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         port: addresses.first().map_or(0, SocketAddr::port),
         scheme: scheme(&config.listen),
         epoch: epoch(),
+        zone: config
+            .zone
+            .as_ref()
+            .map_or_else(String::new, Zone::to_string),
     };
     let role = Arc::new(make_role(
         &config,

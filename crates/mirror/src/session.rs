@@ -35,6 +35,8 @@ pub(crate) struct Applicant {
     pub(crate) port: u16,
     pub(crate) scheme: SchemeName,
     pub(crate) epoch: u64,
+    /// Where the mirror stands; empty if nobody said.
+    pub(crate) zone: String,
 }
 
 /// A joined session.
@@ -157,6 +159,7 @@ pub(crate) async fn join(
         scheme: applicant.scheme,
         epoch: applicant.epoch,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        zone: applicant.zone.clone(),
         proof: String::new(),
     };
     join.proof = join.proof(token, &nonce).to_string();

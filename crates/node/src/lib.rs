@@ -8,6 +8,7 @@ mod access_log;
 mod archive;
 mod cache;
 mod checksums;
+mod dispatcher;
 mod file;
 mod identity;
 mod listing;
@@ -29,6 +30,7 @@ pub use self::{
         AccessLog, AccessLogError, AccessLogFormat, AccessLogTarget, CoreLog, LogTotals,
         LoggedDecision, Record,
     },
+    dispatcher::{SharedDispatcher, Verdict, Waiting},
     file::{FileVersion, FoundFile},
     identity::{Meter, NodeIdentity},
     process::{raise_open_files, resident_bytes},

@@ -30,6 +30,9 @@ pub(crate) struct Generated<'a> {
     pub(crate) fields: &'a [(&'a str, &'a str)],
 }
 
+/// When a client may come back from a trouble of which nobody knows how long it lasts.
+const RETRY_AFTER_S: u32 = 5;
+
 /// The methods of the tree.
 const ALLOW: &[u8] = b"GET, HEAD, OPTIONS";
 
@@ -218,7 +221,11 @@ impl<'a> Context<'a> {
     }
 
     /// An error in one line of text.
-    pub(crate) fn error(mut self, status: Status, detail: &str) -> Answer {
+    pub(crate) fn error(self, status: Status, detail: &str) -> Answer {
+        self.error_after(status, detail, RETRY_AFTER_S)
+    }
+
+    fn error_after(mut self, status: Status, detail: &str, retry_after_s: u32) -> Answer {
         let body = error_body(status, detail);
         let mut head = self.start(status);
         head.field("Content-Type", b"text/plain; charset=utf-8")
@@ -226,7 +233,7 @@ impl<'a> Context<'a> {
             .field_u64("Content-Length", body.len() as u64);
         match status {
             Status::MethodNotAllowed => head.field("Allow", ALLOW),
-            Status::ServiceUnavailable => head.field("Retry-After", b"5"),
+            Status::ServiceUnavailable => head.field_u64("Retry-After", retry_after_s.into()),
             _ => &mut head,
         };
         head.finish();
@@ -235,6 +242,18 @@ impl<'a> Context<'a> {
         }
         self.out.extend_from_slice(body.as_bytes());
         reply(Body::Notice(body.len() as u64), self.request.keep_alive)
+    }
+
+    /// Nobody has a slot free; the client may come back.
+    pub(crate) fn overloaded(self, retry_after_s: u32) -> Answer {
+        let detail = format!("every node is at its limit; try again in {retry_after_s} s");
+        match self.error_after(Status::ServiceUnavailable, &detail, retry_after_s) {
+            Answer::Reply(reply) => Answer::Reply(Reply {
+                decision: Decision::Reject,
+                ..reply
+            }),
+            other => other,
+        }
     }
 
     fn start(&mut self, status: Status) -> HeadWriter<'_> {

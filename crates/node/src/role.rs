@@ -3,11 +3,11 @@
 //! Every call but [`Role::find`] is made on a serving thread: an implementation must never block on
 //! the network or the disk.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use overspill_core::{
     catalog::{Catalog, Revision},
-    dispatch::Ticket,
+    dispatch::{Holding, Part, Ticket, Turn},
     fleet::{MemberId, Scheme},
     path::CatalogPath,
     root::Root,
@@ -15,7 +15,7 @@ use overspill_core::{
 use overspill_store::archive::Contents;
 use overspill_wire::status::FleetStatus;
 
-use crate::file::FoundFile;
+use crate::{dispatcher::Waiting, file::FoundFile};
 
 /// What a node is: where its bytes come from and who else may serve them.
 pub trait Role: Send + Sync + 'static {
@@ -35,11 +35,11 @@ pub trait Role: Send + Sync + 'static {
     /// For the moment of the call: [`Role::find`] has the last word on each file.
     fn has_all(&self, contents: &Contents) -> bool;
 
-    /// Who is to serve this body; a mirror always says itself.
+    /// Who is to serve this body.
     fn route(&self, ask: &Ask<'_>) -> Route;
 
     /// A client came back because this member failed it.
-    fn returned_from(&self, member: &MemberId);
+    fn returned_from(&self, member: &MemberId, ask: &Ask<'_>);
 
     /// A client arrived with a ticket. `None` if the ticket means nothing here.
     fn arrived(&self, ticket: &[u8]) -> Option<Ticket>;
@@ -79,6 +79,14 @@ pub struct Ask<'a> {
     pub root: Root,
     /// Bytes of the body.
     pub bytes: u64,
+    /// Which part of the content it is.
+    pub part: Part,
+    /// Whether this node has it.
+    pub holding: Holding,
+    /// Who asks.
+    pub client: IpAddr,
+    /// Whether it has waited.
+    pub turn: Turn,
     /// Members that failed this client.
     pub avoid: &'a [MemberId],
     /// The `Host` the client asked, so that a mirror can send it back to the same name.
@@ -88,7 +96,7 @@ pub struct Ask<'a> {
 }
 
 /// Who is to serve.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Debug)]
 pub enum Route {
     /// This node.
     Here,
@@ -101,4 +109,13 @@ pub enum Route {
         /// The sealed ticket.
         ticket: String,
     },
+    /// Nobody yet.
+    Wait(Waiting),
+    /// Nobody, for so many seconds.
+    Reject {
+        /// For `Retry-After`.
+        retry_after_s: u32,
+    },
+    /// Nobody who could be reached has it.
+    Nowhere,
 }

@@ -18,7 +18,10 @@ use std::{
 use axum::Router;
 use bytes::Bytes;
 use hyper::body::Incoming;
-use overspill_core::path::{CatalogPath, PathError, UrlForm};
+use overspill_core::{
+    dispatch::{MIN_OFFLOAD_BYTES, Turn},
+    path::{CatalogPath, PathError, UrlForm},
+};
 use overspill_http1::{
     range::ByteRange,
     request::{Limits, Method, Request},
@@ -30,12 +33,13 @@ use overspill_net::{
 };
 use overspill_wire::paths::PREFIX;
 
-use self::visit::Visit;
+use self::{elsewhere::Course, visit::Visit};
 use crate::{
     access_log::CoreLog,
     archive::{self, Planned},
     cache::{Ready, ReadyCache, Source},
     checksums::Wanted,
+    dispatcher::{Verdict, Waiting},
     listing, over_hyper,
     parts::{self, Boundaries},
     query::{Aspect, TreeQuery},
@@ -107,6 +111,28 @@ impl<R: Role> NodeService<R> {
         }
     }
 
+    /// Answers with a file's bytes, from wherever; waits for a slot if need be.
+    async fn answer_representation(
+        &self,
+        ready: &Ready,
+        visit: Visit<'_>,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        let waiting = match self.represent(ready, visit, Turn::First, out) {
+            Ok(answer) => return answer,
+            Err(waiting) => waiting,
+        };
+        let retry_after_s = match waiting.verdict().await {
+            Verdict::Turn => match self.represent(ready, visit, Turn::Waited, out) {
+                Ok(answer) => return answer,
+                // Nobody waits twice.
+                Err(_) => 1,
+            },
+            Verdict::Refused { retry_after_s } => retry_after_s,
+        };
+        visit.context(out).overloaded(retry_after_s)
+    }
+
     /// Answers the usual request, one for a file that was looked at a moment ago and has one form.
     fn answer_hot(
         &self,
@@ -120,9 +146,14 @@ impl<R: Role> NodeService<R> {
         }
         let fresh = self.cache.borrow().fresh(request.path(), Instant::now());
         let ready = fresh.filter(|ready| ready.codings.is_empty())?;
+        let size = ready.version.size;
+        if size >= MIN_OFFLOAD_BYTES {
+            // May have to wait for a slot.
+            return None;
+        }
         let query = TreeQuery::default();
         let visit = self.visit(request, &query, client, now);
-        Some(self.answer_representation(&ready, visit, out))
+        self.represent(&ready, visit, Turn::First, out).ok()
     }
 
     fn visit<'a>(
@@ -240,13 +271,20 @@ impl<R: Role> NodeService<R> {
     /// Answers with the file, or with one of its compressed forms if the client likes that better.
     async fn answer_file(&self, ready: &Rc<Ready>, visit: Visit<'_>, out: &mut Vec<u8>) -> Answer {
         if ready.codings.is_empty() {
-            return self.answer_representation(ready, visit, out);
+            return self.answer_representation(ready, visit, out).await;
         }
         let chosen = self.negotiate(ready, visit).await;
-        self.answer_representation(&chosen, visit, out)
+        self.answer_representation(&chosen, visit, out).await
     }
 
-    fn answer_representation(&self, ready: &Ready, visit: Visit<'_>, out: &mut Vec<u8>) -> Answer {
+    /// Answers with what is here, or sends the client to where it is; `Err` if it has to wait first.
+    fn represent(
+        &self,
+        ready: &Ready,
+        visit: Visit<'_>,
+        turn: Turn,
+        out: &mut Vec<u8>,
+    ) -> Result<Answer, Waiting> {
         let (request, version) = (visit.request, &ready.version);
         let representation = Representation {
             content_type: &ready.lines.content_type,
@@ -254,15 +292,23 @@ impl<R: Role> NodeService<R> {
             validators: version.validators(),
         };
         let plan = plan(request, &representation, visit.now.unix);
-        if let Some((location, member)) = self.redirect(ready, visit, &plan) {
-            let allowed = ready.lines.origins.lines(request.fields.origin);
-            let context = visit.context(out).allowing(allowed);
-            return context.redirect(&location, Some(&member));
-        }
-        let promised = self.promised(visit.query);
-        if promised.is_some_and(|root| version.content.is_none_or(|(own, _)| own.root != root)) {
-            // The server promised this client another version than the one that is here.
-            return self.answer_elsewhere(visit, out);
+        match self.promised(visit.query) {
+            // Whoever sent the client here has chosen.
+            Some(root) if version.content.is_some_and(|(own, _)| own.root == root) => {}
+            // The client was promised another version than the one that is here.
+            Some(_) => return Ok(self.answer_elsewhere(visit, out)),
+            None => match self.course(ready, visit, &plan, turn) {
+                Course::Here => {}
+                Course::Wait(waiting) => return Err(waiting),
+                Course::Reject { retry_after_s } => {
+                    return Ok(visit.context(out).overloaded(retry_after_s));
+                }
+                Course::Elsewhere { location, member } => {
+                    let allowed = ready.lines.origins.lines(request.fields.origin);
+                    let context = visit.context(out).allowing(allowed);
+                    return Ok(context.redirect(&location, Some(member.as_str())));
+                }
+            },
         }
         let (lines, boundaries) = (&ready.lines, &self.boundaries);
         let mut context = visit.context(out);
@@ -276,7 +322,7 @@ impl<R: Role> NodeService<R> {
             },
             (Selected::Parts(multipart), source) => parts::body(multipart, source),
         };
-        reply(body, request.keep_alive)
+        Ok(reply(body, request.keep_alive))
     }
 
     async fn answer_folder(

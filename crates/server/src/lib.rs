@@ -5,7 +5,6 @@
 //! write to the published tree.
 
 mod control;
-mod dispatcher;
 mod feed;
 mod publish;
 mod role;
@@ -13,7 +12,6 @@ mod run;
 mod token;
 
 pub use self::{
-    dispatcher::Offload,
     publish::Loss,
     run::{Config, Running, StartError, start},
     token::{TokenFileError, read_token},

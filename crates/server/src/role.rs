@@ -17,7 +17,8 @@ use overspill_core::{
 };
 use overspill_net::FileBody;
 use overspill_node::{
-    Ask, FileVersion, Found, FoundFile, Meter, NodeIdentity, Role, Route, resident_bytes,
+    Ask, FileVersion, Found, FoundFile, Meter, NodeIdentity, Role, Route, SharedDispatcher,
+    resident_bytes,
 };
 use overspill_store::{
     archive::Contents,
@@ -25,13 +26,13 @@ use overspill_store::{
 };
 use overspill_wire::status::{CatalogStatus, FleetStatus, MemberStatus};
 
-use crate::{dispatcher::Dispatcher, publish::Published};
+use crate::publish::Published;
 
 /// The server as the service sees it.
 pub(crate) struct ServerRole {
     pub(crate) tree: Arc<Tree>,
     pub(crate) published: Arc<Published>,
-    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) dispatcher: Arc<SharedDispatcher>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) identity: NodeIdentity,
 }
@@ -106,8 +107,8 @@ impl Role for ServerRole {
         self.dispatcher.route(ask)
     }
 
-    fn returned_from(&self, member: &MemberId) {
-        self.dispatcher.returned_from(member);
+    fn returned_from(&self, member: &MemberId, ask: &Ask<'_>) {
+        self.dispatcher.returned_from(member, ask);
     }
 
     fn arrived(&self, _ticket: &[u8]) -> Option<Ticket> {
@@ -162,6 +163,7 @@ fn member_status(member: &Member, revision: Revision, now: Instant) -> MemberSta
     let condition = report.and_then(|report| match report.condition {
         Condition::Normal => None,
         Condition::DiskFull => Some("disk full: it serves what it has and fetches nothing"),
+        Condition::Overloaded => Some("no slot free"),
         Condition::Draining => Some("finishing what runs"),
     });
     MemberStatus {

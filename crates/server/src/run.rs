@@ -12,11 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use overspill_core::{fleet::Input, policy::PolicyKind, secret::FleetToken, units::Rate};
+use overspill_core::{dispatch::Settings, fleet::Orders, secret::FleetToken, units::Rate};
 use overspill_net::{BindError, Binding, FlowTable, ServeLimits, Serving, bind};
 use overspill_node::{
-    Meter, NodeIdentity, NodeService, NodeSettings, Role, SharedRules, common_routes,
-    raise_open_files,
+    Meter, NodeIdentity, NodeService, NodeSettings, Role, SharedDispatcher, SharedRules,
+    common_routes, raise_open_files,
 };
 use overspill_store::{
     index::IndexError,
@@ -28,7 +28,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     control::{Control, Sessions, control_routes},
-    dispatcher::{Dispatcher, Offload},
     publish::{Loss, PublishConfig, Published, Publisher, random_instance},
     role::ServerRole,
     token::{TokenFileError, token_of},
@@ -45,10 +44,8 @@ pub struct Config {
     pub state: PathBuf,
     /// Egress capacity, if the operator knows it.
     pub capacity: Option<Rate>,
-    /// The rule that orders candidates.
-    pub policy: PolicyKind,
-    /// When requests are offloaded.
-    pub offload: Offload,
+    /// How requests are dispatched.
+    pub dispatch: Settings,
     /// Whether dotfiles are published.
     pub hidden: Hidden,
     /// What to do about a scan that lost most of the tree.
@@ -104,9 +101,9 @@ pub struct Running {
 }
 
 /// How often the fleet is told that time has passed.
-const TICK: Duration = Duration::from_millis(250);
+const TICK: Duration = Duration::from_millis(100);
 /// Length of an egress sample, in ticks.
-const SAMPLE_TICKS: u32 = 4;
+const SAMPLE_TICKS: u32 = 10;
 
 /// Starts a server; it serves when this returns.
 pub fn start(config: Config) -> Result<Running, StartError> {
@@ -181,11 +178,11 @@ fn make_role(
     ));
     // Only ties are broken by it, so the instance's randomness will do for a seed.
     let seed = random_instance().0;
-    let dispatcher = Dispatcher::new(
+    let dispatcher = SharedDispatcher::new(
         token,
         Arc::clone(&meter),
-        config.policy,
-        config.offload,
+        config.dispatch.clone(),
+        Orders::default(),
         seed,
     );
     ServerRole {
@@ -224,8 +221,7 @@ fn start_ticker(
             while !shutdown.is_cancelled() {
                 thread::park_timeout(TICK);
                 ticks = ticks.wrapping_add(1);
-                // A tick concerns everybody, so nobody can be unknown.
-                let _ = role.dispatcher.handle(&Input::Tick);
+                role.dispatcher.tick();
                 if ticks.is_multiple_of(SAMPLE_TICKS) {
                     role.meter.sample(Instant::now());
                 }

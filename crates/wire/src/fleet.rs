@@ -4,11 +4,13 @@
 //! proof that it knows the token; only then does the mirror show that it knows it too. Neither side
 //! sends anything a stranger could use.
 
+use std::{net::IpAddr, time::Duration};
+
 use overspill_core::{
     catalog::Revision,
     dispatch::DispatchId,
     fleet::{Condition, Held, Hello, Report},
-    load::{Bucket, LoadHistogram},
+    load::{Bucket, ClientSample, Limit, LoadHistogram, Pressure},
     secret::{FleetToken, Key, Purpose, Tag},
     units::Rate,
 };
@@ -55,6 +57,9 @@ pub struct JoinRequest {
     pub epoch: u64,
     /// Software version.
     pub version: String,
+    /// Where the mirror stands; empty if nobody said.
+    #[serde(default)]
+    pub zone: String,
     /// [`JoinRequest::proof`] by the join key.
     pub proof: String,
 }
@@ -143,9 +148,13 @@ pub struct ReportMessage {
     /// `[bucket, flows, bytes]` of the non-empty buckets.
     pub load: Vec<(usize, u64, u64)>,
     /// See [`Report`].
+    pub flows_limited_by_client: u64,
+    /// See [`Report`].
     pub egress_bytes_per_s: f64,
     /// See [`Report`].
     pub capacity_bytes_per_s: f64,
+    /// Shares of egress, processors and disk in use.
+    pub pressure: [f64; 3],
     /// See [`Report`].
     pub complete: u64,
     /// See [`Report`].
@@ -157,13 +166,42 @@ pub struct ReportMessage {
     /// Dispatch ids.
     pub acknowledged: Vec<u64>,
     /// See [`Report`].
+    pub clients: Vec<ClientMessage>,
+    /// See [`Report`].
     pub missing_objects: u64,
     /// See [`Report`].
     pub missing_bytes: u64,
     /// See [`Report`].
     pub flows_served: u64,
     /// See [`Report`].
+    pub flows_cut: u64,
+    /// See [`Report`].
+    pub errors: u64,
+    /// See [`Report`].
     pub bytes_served: u64,
+}
+
+/// What one flow showed of the way to its client.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+pub struct ClientMessage {
+    /// The client.
+    pub address: IpAddr,
+    /// Bytes per second that it acknowledged.
+    pub bytes_per_s: f64,
+    /// The round trip in microseconds.
+    pub rtt_us: u64,
+    /// What held it back.
+    pub limited_by: LimitName,
+}
+
+/// [`Limit`] by name.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LimitName {
+    /// See [`Limit::Client`].
+    Client,
+    /// See [`Limit::Here`].
+    Here,
 }
 
 /// Whether a list of held roots adds or replaces.
@@ -186,6 +224,8 @@ pub enum ConditionName {
     Draining,
     /// See [`Condition::Normal`].
     Normal,
+    /// See [`Condition::Overloaded`].
+    Overloaded,
 }
 
 /// Most bytes of any control message body, either way.
@@ -228,6 +268,7 @@ impl JoinRequest {
             self.member.as_bytes(),
             self.url.as_bytes(),
             self.version.as_bytes(),
+            self.zone.as_bytes(),
             numbers.as_bytes(),
         ])
     }
@@ -242,6 +283,13 @@ impl JoinRequest {
             url,
             epoch: self.epoch,
             version: self.version.chars().take(64).collect(),
+            zone: match self.zone.as_str() {
+                "" => None,
+                zone => Some(
+                    zone.parse()
+                        .map_err(|error| WireError::new("zone", error))?,
+                ),
+            },
         })
     }
 }
@@ -293,16 +341,25 @@ impl From<&Report> for ReportMessage {
                 .buckets()
                 .map(|(at, b)| (at, b.flows, b.bytes))
                 .collect(),
+            flows_limited_by_client: report.flows_limited_by_client,
             egress_bytes_per_s: report.egress_bytes_per_s,
             capacity_bytes_per_s: report.capacity.bytes_per_s(),
+            pressure: [
+                report.pressure.egress(),
+                report.pressure.cpu(),
+                report.pressure.disk(),
+            ],
             complete: report.complete.0,
             catalog: report.catalog.0,
             held_replaces,
             held: held.iter().map(ToString::to_string).collect(),
             acknowledged: report.acknowledged.iter().map(|id| id.0).collect(),
+            clients: report.clients.iter().map(ClientMessage::from).collect(),
             missing_objects: report.missing_objects,
             missing_bytes: report.missing_bytes,
             flows_served: report.flows_served,
+            flows_cut: report.flows_cut,
+            errors: report.errors,
             bytes_served: report.bytes_served,
         }
     }
@@ -311,10 +368,13 @@ impl From<&Report> for ReportMessage {
 impl ReportMessage {
     /// Checks the message and turns it into a report.
     pub fn into_report(self) -> Result<Report, WireError> {
-        if self.held.len() > Held::MAX_PER_REPORT || self.acknowledged.len() > MAX_ACKNOWLEDGED {
+        if self.held.len() > Held::MAX_PER_REPORT
+            || self.acknowledged.len() > MAX_ACKNOWLEDGED
+            || self.clients.len() > Report::MAX_CLIENTS
+        {
             return Err(WireError::new(
                 "report",
-                "more roots or acknowledgements than allowed",
+                "more roots, acknowledgements or clients than allowed",
             ));
         }
         let roots = self
@@ -332,8 +392,10 @@ impl ReportMessage {
             seq: self.seq,
             condition: self.condition.into(),
             load: LoadHistogram::from_buckets(buckets),
+            flows_limited_by_client: self.flows_limited_by_client,
             egress_bytes_per_s: self.egress_bytes_per_s.max(0.0),
             capacity: Rate::from_bytes_per_s(self.capacity_bytes_per_s),
+            pressure: Pressure::new(self.pressure[0], self.pressure[1], self.pressure[2]),
             complete: Revision(self.complete),
             catalog: Revision(self.catalog),
             held: match self.held_replaces {
@@ -341,11 +403,42 @@ impl ReportMessage {
                 Replaces::Nothing => Held::Add(roots),
             },
             acknowledged: self.acknowledged.into_iter().map(DispatchId).collect(),
+            clients: self.clients.iter().map(ClientSample::from).collect(),
             missing_objects: self.missing_objects,
             missing_bytes: self.missing_bytes,
             flows_served: self.flows_served,
+            flows_cut: self.flows_cut,
+            errors: self.errors,
             bytes_served: self.bytes_served,
         })
+    }
+}
+
+impl From<&ClientSample> for ClientMessage {
+    fn from(sample: &ClientSample) -> Self {
+        Self {
+            address: sample.address,
+            bytes_per_s: sample.bytes_per_s,
+            rtt_us: u64::try_from(sample.rtt.as_micros()).unwrap_or(u64::MAX),
+            limited_by: match sample.limited_by {
+                Limit::Client => LimitName::Client,
+                Limit::Here => LimitName::Here,
+            },
+        }
+    }
+}
+
+impl From<&ClientMessage> for ClientSample {
+    fn from(message: &ClientMessage) -> Self {
+        Self {
+            address: message.address,
+            bytes_per_s: message.bytes_per_s.max(0.0),
+            rtt: Duration::from_micros(message.rtt_us),
+            limited_by: match message.limited_by {
+                LimitName::Client => Limit::Client,
+                LimitName::Here => Limit::Here,
+            },
+        }
     }
 }
 
@@ -355,6 +448,7 @@ impl From<Condition> for ConditionName {
             Condition::DiskFull => Self::DiskFull,
             Condition::Draining => Self::Draining,
             Condition::Normal => Self::Normal,
+            Condition::Overloaded => Self::Overloaded,
         }
     }
 }
@@ -365,6 +459,7 @@ impl From<ConditionName> for Condition {
             ConditionName::DiskFull => Self::DiskFull,
             ConditionName::Draining => Self::Draining,
             ConditionName::Normal => Self::Normal,
+            ConditionName::Overloaded => Self::Overloaded,
         }
     }
 }
@@ -386,15 +481,25 @@ mod tests {
             seq: 9,
             condition: Condition::DiskFull,
             load,
+            flows_limited_by_client: 2,
             egress_bytes_per_s: 5.5,
             capacity: Rate::from_bytes_per_s(77.0),
+            pressure: Pressure::new(0.25, 0.5, 0.75),
             complete: Revision(8),
             catalog: Revision(9),
             held: Held::Replace(vec![Root([4; 32])]),
             acknowledged: vec![DispatchId(1), DispatchId(2)],
+            clients: vec![ClientSample {
+                address: IpAddr::from([192, 0, 2, 1]),
+                bytes_per_s: 2.5,
+                rtt: Duration::from_micros(1500),
+                limited_by: Limit::Client,
+            }],
             missing_objects: 1,
             missing_bytes: 2,
             flows_served: 3,
+            flows_cut: 5,
+            errors: 6,
             bytes_served: 4,
         };
         let text = serde_json::to_string(&ReportMessage::from(&report)).unwrap();
@@ -443,6 +548,7 @@ mod tests {
             scheme: SchemeName::Http,
             epoch: 2,
             version: "v".into(),
+            zone: "north".into(),
             proof: String::new(),
         };
         let proof = join.proof(&token, "m");

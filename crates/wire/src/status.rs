@@ -81,6 +81,12 @@ pub struct DecisionCounts {
     pub serve: u64,
     /// Redirected to a mirror.
     pub redirect: u64,
+    /// Put into the queue, because nobody able had a slot free.
+    #[serde(default)]
+    pub wait: u64,
+    /// Refused, because that would have lasted too long.
+    #[serde(default)]
+    pub reject: u64,
     /// Clients that came back because a mirror failed them.
     pub avoided: u64,
 }

@@ -8,12 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use overspill_core::fleet::{ZoneError, Zones};
 use overspill_node::{RuleError, RuleText, Rules};
 use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
-use super::limits::LimitArgs;
+use super::{dispatch::ZoneTable, limits::LimitArgs};
 
 /// What a configuration file says.
 #[derive(Debug, Default, Deserialize)]
@@ -21,6 +22,8 @@ use super::limits::LimitArgs;
 pub(crate) struct FileConfig {
     /// Options that bound what clients may take.
     pub(crate) limits: LimitArgs,
+    /// Which networks are in which zone.
+    zones: ZoneTable,
     /// What is added to the answers for some paths.
     rule: Vec<Spanned<RuleText>>,
 }
@@ -41,6 +44,9 @@ pub(crate) enum ConfigError {
         line: usize,
         message: String,
     },
+    /// A zone or network is none.
+    #[error("{path}: [zones]: {source}")]
+    Zone { path: PathBuf, source: ZoneError },
     /// A rule is none.
     #[error("{path}:{line}: rule {number}: {source}")]
     Rule {
@@ -73,7 +79,16 @@ impl FileConfig {
                 source,
             })?;
         }
+        config.zones.zones().map_err(|source| ConfigError::Zone {
+            path: path.to_owned(),
+            source,
+        })?;
         Ok(config)
+    }
+
+    /// Which networks are in which zone.
+    pub(crate) fn zones(&self) -> Result<Zones, ZoneError> {
+        self.zones.zones()
     }
 
     /// The rules, compiled.
@@ -142,6 +157,10 @@ mod tests {
                 "overspill.toml:3: rule 2: a rule needs match = [\"GLOB\", …]",
             ),
             ("a = [", "overspill.toml:1: "),
+            (
+                "[zones]\nnorth = [\"10.0.0.0/33\"]\n",
+                "overspill.toml: [zones]: \"10.0.0.0/33\" is not a network",
+            ),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.starts_with(message), "{error}");

@@ -229,7 +229,7 @@ impl Role for Held {
         Route::Here
     }
 
-    fn returned_from(&self, _: &MemberId) {}
+    fn returned_from(&self, _: &MemberId, _: &Ask<'_>) {}
 
     fn arrived(&self, _: &[u8]) -> Option<Ticket> {
         None

@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::MemberState;
+
 /// Silence after which a member gets no new work: three reports of one second.
 pub const SUSPECT_AFTER: Duration = Duration::from_secs(3);
 /// Silence after which a member is taken for dead.
@@ -31,6 +33,16 @@ pub enum Liveness {
 pub(super) struct Detector {
     pub(super) heard: Instant,
     pub(super) stream: Stream,
+    pub(super) from: HeardFrom,
+}
+
+/// Who says how a member is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum HeardFrom {
+    /// The member.
+    Itself,
+    /// Whoever pushes the fleet's view: that is how this node's server sees it.
+    Others(MemberState),
 }
 
 /// Whether the member's event stream is open.

@@ -3,143 +3,141 @@
 //! Its state follows from facts (see `LIFECYCLE.md`); nobody sets it. It must never be believed to
 //! hold what it has not said it verified.
 
+use core::net::IpAddr;
 use std::{
-    collections::{HashSet, VecDeque},
-    fmt,
-    str::FromStr,
-    sync::Arc,
+    collections::HashSet,
     time::{Duration, Instant},
 };
 
-use thiserror::Error;
-
 use super::{
-    Condition, Held, Hello, Liveness, Report, Scheme,
-    detector::{Detector, Stream},
+    Condition, Evidence, Exclusion, Held, Hello, Liveness, MemberId, MemberState, Report, Scheme,
+    Standing, Zone,
+    detector::{Detector, HeardFrom, Stream},
+    ejection::{Ejector, Verdict},
+    ledger::Ledger,
+    ramp::Ramp,
+    record::Record,
 };
 use crate::{
-    catalog::Revision,
-    dispatch::DispatchId,
-    load::{DecayingRatio, LoadHistogram},
-    root::Root,
-    units::Rate,
+    catalog::Revision, dispatch::DispatchId, load::LoadHistogram, root::Root, units::Rate,
 };
 
-/// A member's lasting name: 1 to 64 characters of `a-z`, `0-9` and `-`.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct MemberId(Arc<str>);
-
-/// Text that is no member name.
-#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[error("not a member name: expected 1 to 64 characters of a-z, 0-9 and -")]
-pub struct MemberIdError;
-
-/// Where a member is in its life.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum MemberState {
-    /// Joined, not yet heard of since.
-    Joining,
-    /// A candidate.
-    Ready,
-    /// Finishing what runs.
-    Draining,
-    /// Perhaps dead; no new work.
-    Suspect,
-    /// Silent for long.
-    Down,
-    /// About to be forgotten.
-    Gone,
-}
-
-/// A change of a member's state.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Transition {
-    /// Whose.
-    pub member: MemberId,
-    /// From which state.
-    pub from: MemberState,
-    /// To which state.
-    pub to: MemberState,
-}
-
-/// Why a member is no candidate for a file.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Exclusion {
-    /// The client said that this member failed it.
-    Avoided,
-    /// It has not proved to hold this version.
-    LacksContent,
-    /// It is in this state.
-    NotReady(MemberState),
-    /// The client asked by https, and this member has none.
-    Scheme,
-}
-
 /// One mirror of the fleet.
+///
+/// What every decision reads comes first and is dense, what only inputs touch is boxed: with a
+/// thousand members a decision is bound by the processor's cache.
 #[derive(Debug)]
 pub struct Member {
-    hello: Hello,
+    key: u32,
     state: MemberState,
+    standing: Standing,
+    scheme: Scheme,
+    family: Family,
+    condition: Condition,
+    /// Everything up to this revision is held.
+    complete: Revision,
+    /// Egress capacity, after slow start.
+    capacity: Rate,
+    /// Factor on its cost for recent failures.
+    penalty: f64,
+    flows_limited_by_client: u64,
+    /// The reported flows and the dispatches not yet acknowledged.
+    load: Box<LoadHistogram>,
+    life: Box<Life>,
+}
+
+/// The rest of what is known of a member.
+#[derive(Debug)]
+struct Life {
+    hello: Hello,
     detector: Detector,
     joined: Instant,
     report: Option<Report>,
     held: HashSet<Root, foldhash::fast::RandomState>,
-    pending: VecDeque<Dispatched>,
-    /// The reported flows and the dispatches not yet acknowledged.
-    load: LoadHistogram,
-    outcomes: DecayingRatio,
+    ledger: Ledger,
+    ejector: Ejector,
+    record: Record,
+    ramp: Ramp,
+    is_drained: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Dispatched {
-    id: DispatchId,
-    bytes: u64,
-    at: Instant,
+/// By which addresses a member is reached, as far as its URL says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Family {
+    /// By a name: by whatever it resolves to.
+    Any,
+    /// By an IPv4 address only.
+    Ipv4,
+    /// By an IPv6 address only.
+    Ipv6,
 }
-
-/// How long a client may take from the redirect to the mirror before the dispatch is written off.
-const DISPATCH_TTL: Duration = Duration::from_secs(10);
-/// Most unacknowledged dispatches remembered for one member; older ones are written off.
-const MAX_PENDING: usize = 8192;
-/// Time constant with which outcomes are forgotten.
-const OUTCOME_DECAY: Duration = Duration::from_secs(30);
 
 impl Member {
-    pub(super) fn new(now: Instant, hello: &Hello) -> Self {
+    pub(super) fn new(now: Instant, hello: &Hello, key: u32) -> Self {
         Self {
-            hello: hello.clone(),
+            key,
             state: MemberState::Joining,
-            detector: Detector {
-                heard: now,
-                stream: Stream::Closed,
-            },
-            joined: now,
-            report: None,
-            held: HashSet::default(),
-            pending: VecDeque::new(),
-            load: LoadHistogram::empty(),
-            outcomes: DecayingRatio::new(OUTCOME_DECAY, now),
+            standing: Standing::Trusted,
+            scheme: Scheme::of_url(&hello.url),
+            family: Family::of_url(&hello.url),
+            condition: Condition::Normal,
+            complete: Revision::ZERO,
+            capacity: Rate::GIGABIT,
+            penalty: 1.0,
+            flows_limited_by_client: 0,
+            load: Box::default(),
+            life: Box::new(Life {
+                hello: hello.clone(),
+                detector: Detector {
+                    heard: now,
+                    stream: Stream::Closed,
+                    from: HeardFrom::Itself,
+                },
+                joined: now,
+                report: None,
+                held: HashSet::default(),
+                ledger: Ledger::default(),
+                ejector: Ejector::new(now),
+                record: Record::new(now),
+                ramp: Ramp::default(),
+                is_drained: false,
+            }),
         }
+    }
+
+    /// Names it in tables, for as long as it is a member; members are in the order of their keys.
+    pub fn key(&self) -> u32 {
+        self.key
+    }
+
+    /// Whether it could be given any flow at all.
+    pub fn is_able(&self) -> bool {
+        self.state == MemberState::Ready && self.standing == Standing::Trusted
     }
 
     /// The member's lasting name.
     pub fn id(&self) -> &MemberId {
-        &self.hello.member
+        &self.life.hello.member
     }
 
     /// Where clients reach it; no slash at the end.
     pub fn url(&self) -> &str {
-        &self.hello.url
+        &self.life.hello.url
     }
 
     /// By which scheme clients reach it.
     pub fn scheme(&self) -> Scheme {
-        Scheme::of_url(&self.hello.url)
+        self.scheme
+    }
+
+    /// Where it stands, if anybody said.
+    pub fn zone(&self) -> Option<&Zone> {
+        self.life.hello.zone.as_ref()
     }
 
     /// How it introduced itself.
     pub fn hello(&self) -> &Hello {
-        &self.hello
+        &self.life.hello
     }
 
     /// Its state.
@@ -147,14 +145,19 @@ impl Member {
         self.state
     }
 
+    /// Whether it is trusted with flows.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
     /// Its last report, if any since it joined.
     pub fn report(&self) -> Option<&Report> {
-        self.report.as_ref()
+        self.life.report.as_ref()
     }
 
     /// When it joined.
     pub fn joined(&self) -> Instant {
-        self.joined
+        self.life.joined
     }
 
     /// Flows on it: reported ones and dispatches on their way.
@@ -162,38 +165,57 @@ impl Member {
         &self.load
     }
 
-    /// Its egress capacity; a gigabit before the first report.
-    pub fn capacity(&self) -> Rate {
-        self.report
-            .as_ref()
-            .map_or(Rate::GIGABIT, |report| report.capacity)
+    /// Dispatches on their way to it.
+    pub fn pending(&self) -> usize {
+        self.life.ledger.len()
     }
 
-    /// Share of recent dispatches that failed, 0 to 1.
+    /// Whether the client of this dispatch is still expected.
+    pub fn expects(&self, dispatch: DispatchId) -> bool {
+        self.life.ledger.is_pending(dispatch)
+    }
+
+    /// Its egress capacity, less while it is new; a gigabit before the first report.
+    pub fn capacity(&self) -> Rate {
+        self.capacity
+    }
+
+    /// Its egress capacity as it told, whatever its age.
+    pub fn told_capacity(&self) -> Rate {
+        let report = self.life.report.as_ref();
+        report.map_or(Rate::GIGABIT, |report| report.capacity)
+    }
+
+    /// The factor by which its failures make it dearer; 1 for none.
+    pub fn penalty(&self) -> f64 {
+        self.penalty
+    }
+
+    /// Share of recent flows that failed, 0 to 1.
     pub fn error_ratio(&self, now: Instant) -> f64 {
-        self.outcomes.ratio(now)
+        self.life.ejector.error_ratio(now)
     }
 
     /// Whether it has proved to hold this version.
     pub fn holds(&self, revision: Revision, root: &Root) -> bool {
-        let complete = self
-            .report
-            .as_ref()
-            .map_or(Revision::ZERO, |report| report.complete);
-        revision <= complete || self.held.contains(root)
+        revision <= self.complete || self.life.held.contains(root)
     }
 
-    /// Why it is no candidate for this version of a file; `None` if it is one.
-    pub fn exclusion(
-        &self,
-        revision: Revision,
-        root: &Root,
-        avoid: &[MemberId],
-    ) -> Option<Exclusion> {
+    /// Flows that want more than they get: all but those which their clients slow down.
+    pub fn wanting_flows(&self) -> u64 {
+        self.load
+            .flows()
+            .saturating_sub(self.flows_limited_by_client)
+    }
+
+    /// Why it is no candidate for a version of a file; `None` if it is one.
+    pub fn exclusion(&self, revision: Revision, root: &Root) -> Option<Exclusion> {
         if self.state != MemberState::Ready {
             Some(Exclusion::NotReady(self.state))
-        } else if avoid.contains(self.id()) {
-            Some(Exclusion::Avoided)
+        } else if self.standing != Standing::Trusted {
+            self.distrust()
+        } else if self.condition == Condition::Overloaded {
+            Some(Exclusion::Full)
         } else if !self.holds(revision, root) {
             Some(Exclusion::LacksContent)
         } else {
@@ -201,166 +223,226 @@ impl Member {
         }
     }
 
-    pub(super) fn rejoined(&mut self, now: Instant, hello: &Hello) {
-        let outcomes = self.outcomes.clone();
-        let state = self.state;
-        *self = Self {
-            outcomes,
-            state,
-            ..Self::new(now, hello)
-        };
+    /// Whether a client that came from this address can be expected to reach it.
+    pub fn is_of_family(&self, client: IpAddr) -> bool {
+        // Who came by IPv4 may have IPv6 as well, and then prefers it; nobody has IPv4 for certain.
+        !(self.family == Family::Ipv4 && client.to_canonical().is_ipv6() && !client.is_loopback())
     }
 
-    pub(super) fn stream_opened(&mut self) {
-        self.detector.stream = Stream::Open;
-    }
-
-    pub(super) fn stream_closed(&mut self) {
-        self.detector.stream = Stream::Closed;
-    }
-
-    pub(super) fn reported(&mut self, now: Instant, report: &Report) {
-        let stale = self
-            .report
-            .as_ref()
-            .is_some_and(|last| report.seq <= last.seq);
-        if report.epoch != self.hello.epoch || stale {
-            return;
+    fn distrust(&self) -> Option<Exclusion> {
+        match self.standing {
+            Standing::Trusted => None,
+            Standing::Ejected(_) => Some(Exclusion::Ejected),
+            Standing::Probation => (self.load.flows() > 0).then_some(Exclusion::Probation),
         }
-        self.detector.heard = now;
-        self.acknowledge(now, &report.acknowledged);
-        self.hold(&report.held);
-        self.report = Some(Report {
+    }
+
+    pub(super) fn rejoined(&mut self, now: Instant, hello: &Hello) {
+        let mut new = Self::new(now, hello, self.key);
+        new.life.ejector = self.life.ejector.clone();
+        new.life.is_drained = self.life.is_drained;
+        new.state = self.state;
+        new.standing = self.standing;
+        *self = new;
+    }
+
+    pub(super) fn stream(&mut self, stream: Stream) {
+        self.life.detector.stream = stream;
+    }
+
+    /// What the operator wants of it.
+    pub(super) fn drain(&mut self, is_drained: bool) {
+        self.life.is_drained = is_drained;
+    }
+
+    /// Takes a report in; what it says of failures.
+    pub(super) fn reported(&mut self, now: Instant, report: &Report) -> Verdict {
+        let life = &mut *self.life;
+        let last = life.report.as_ref();
+        let is_stale = last.is_some_and(|last| report.seq <= last.seq);
+        if report.epoch != life.hello.epoch || is_stale {
+            return Verdict::Keep;
+        }
+        life.detector.heard = now;
+        for id in &report.acknowledged {
+            if life.ledger.acknowledge(*id) {
+                life.record.arrived(now);
+            }
+        }
+        hold(&mut life.held, &report.held);
+        let verdict = life.record.account(now, last, report, &mut life.ejector);
+        life.report = Some(Report {
             acknowledged: Vec::new(),
+            clients: Vec::new(),
             held: Held::Add(Vec::new()),
             ..report.clone()
         });
+        self.complete = report.complete;
+        self.condition = report.condition;
+        self.flows_limited_by_client = report.flows_limited_by_client;
         self.recount();
+        self.refresh(now);
+        verdict
     }
 
-    pub(super) fn failed(&mut self, now: Instant) {
-        self.outcomes.failed(now);
+    /// Takes in what another node says of this member.
+    pub(super) fn viewed(&mut self, now: Instant, state: MemberState, report: Option<&Report>) {
+        self.life.detector.from = HeardFrom::Others(state);
+        // Whoever arrived is in what the view tells; acknowledgements go to the server alone.
+        if let Some(then) = now.checked_sub(VIEW_AGE) {
+            self.life.ledger.forget_before(then);
+        }
+        if let Some(report) = report {
+            self.life.report = Some(report.clone());
+            self.life.detector.heard = now;
+            self.complete = report.complete;
+            self.condition = report.condition;
+            self.flows_limited_by_client = report.flows_limited_by_client;
+            self.recount();
+        }
+        self.refresh(now);
+    }
+
+    pub(super) fn weigh(&mut self, now: Instant, evidence: Evidence) -> Verdict {
+        let verdict = self.life.ejector.weigh(now, evidence);
+        self.refresh(now);
+        verdict
+    }
+
+    pub(super) fn eject(&mut self, now: Instant, random: &mut fastrand::Rng) -> Duration {
+        let length = self.life.ejector.eject(now, random);
+        self.refresh(now);
+        length
+    }
+
+    /// See [`Ejector::spare`].
+    pub(super) fn spare(&mut self, now: Instant) -> bool {
+        self.life.ejector.spare(now)
+    }
+
+    /// This member's record of the last seconds, for comparison with the others'.
+    pub(super) fn record(&self) -> &Record {
+        &self.life.record
     }
 
     pub(super) fn dispatched(&mut self, now: Instant, id: DispatchId, bytes: u64) {
-        if self.pending.len() >= MAX_PENDING {
-            self.pending.pop_front();
+        for _ in 0..self.life.ledger.enter(now, id, bytes) {
+            self.life.record.lost(now);
         }
-        self.pending.push_back(Dispatched { id, bytes, at: now });
         self.load.add(bytes);
     }
 
-    /// Writes off dispatches whose client never arrived: a soft failure each.
-    pub(super) fn expire_dispatches(&mut self, now: Instant) {
-        let expired = self
-            .pending
-            .iter()
-            .take_while(|pending| now.saturating_duration_since(pending.at) >= DISPATCH_TTL)
-            .count();
+    /// Lets time act: dispatches expire, ejections end, slow start goes on.
+    pub(super) fn age(&mut self, now: Instant) {
+        let expired = self.life.ledger.expire(now);
+        for _ in 0..expired {
+            self.life.record.lost(now);
+        }
         if expired > 0 {
-            self.pending.drain(..expired);
-            (0..expired).for_each(|_| self.outcomes.failed(now));
             self.recount();
         }
+        self.life.ejector.settle(now);
+        self.refresh(now);
     }
 
-    /// Names the state that follows from the facts; the change, if it is one.
-    pub(super) fn settle(&mut self, now: Instant) -> Option<Transition> {
-        let to = match self.detector.liveness(now) {
+    /// The state that follows from the facts. Entering `Ready` as a newcomer begins slow start.
+    pub(super) fn settle(&mut self, now: Instant, founded: Instant) -> MemberState {
+        let state = self.next_state(now);
+        let is_new = matches!(self.state, MemberState::Joining | MemberState::Down);
+        if state == MemberState::Ready && is_new {
+            self.life.ramp = Ramp::begin(now, founded);
+            self.refresh(now);
+        }
+        std::mem::replace(&mut self.state, state)
+    }
+
+    /// After an ejection a member is new again, whatever its age.
+    pub(super) fn restart_ramp(&mut self, now: Instant) {
+        self.life.ramp = Ramp::after_ejection(now);
+        self.refresh(now);
+    }
+
+    fn next_state(&self, now: Instant) -> MemberState {
+        let life = &self.life;
+        if let HeardFrom::Others(state) = life.detector.from {
+            let is_silent = life.detector.stream == Stream::Closed;
+            return if is_silent {
+                MemberState::Suspect
+            } else {
+                state
+            };
+        }
+        let wants_none = life.is_drained || self.condition == Condition::Draining;
+        match life.detector.liveness(now) {
             Liveness::Gone => MemberState::Gone,
             Liveness::Down => MemberState::Down,
-            _ if self.report.is_none() => MemberState::Joining,
+            _ if life.report.is_none() => MemberState::Joining,
             Liveness::Suspect => MemberState::Suspect,
-            Liveness::Alive => match self.report.as_ref().map(|report| report.condition) {
-                Some(Condition::Draining) => MemberState::Draining,
-                _ => MemberState::Ready,
-            },
-        };
-        let from = std::mem::replace(&mut self.state, to);
-        (from != to).then(|| Transition {
-            member: self.id().clone(),
-            from,
-            to,
-        })
-    }
-
-    fn acknowledge(&mut self, now: Instant, acknowledged: &[DispatchId]) {
-        for id in acknowledged {
-            if let Some(at) = self.pending.iter().position(|pending| pending.id == *id) {
-                self.pending.remove(at);
-                self.outcomes.succeeded(now);
-            }
+            Liveness::Alive if wants_none => MemberState::Draining,
+            Liveness::Alive => MemberState::Ready,
         }
     }
 
-    fn hold(&mut self, held: &Held) {
-        let roots = match held {
-            Held::Add(roots) => roots,
-            Held::Replace(roots) => {
-                self.held.clear();
-                roots
-            }
-        };
-        let room = Held::MAX_PER_MEMBER.saturating_sub(self.held.len());
-        self.held.extend(roots.iter().take(room));
+    /// Brings the figures that decisions read up to date.
+    fn refresh(&mut self, now: Instant) {
+        let life = &self.life;
+        let told = self.told_capacity().bytes_per_s();
+        self.capacity = Rate::from_bytes_per_s(told * life.ramp.share(now));
+        self.penalty = 1.0 + ERROR_PENALTY * life.record.error_ratio(now, &life.ejector);
+        self.standing = life.ejector.standing();
     }
 
     fn recount(&mut self) {
-        self.load = self
-            .report
-            .as_ref()
-            .map(|report| report.load.clone())
-            .unwrap_or_default();
-        for pending in &self.pending {
-            self.load.add(pending.bytes);
+        let reported = self.life.report.as_ref().map(|report| &report.load);
+        *self.load = reported.cloned().unwrap_or_default();
+        self.load.extend(self.life.ledger.bytes());
+    }
+}
+
+/// How old the figures of a view may be.
+const VIEW_AGE: Duration = Duration::from_secs(2);
+/// How much a member that always fails is dearer than one that never does: 1 + 4.
+const ERROR_PENALTY: f64 = 4.0;
+
+fn hold(held: &mut HashSet<Root, foldhash::fast::RandomState>, told: &Held) {
+    let roots = match told {
+        Held::Add(roots) => roots,
+        Held::Replace(roots) => {
+            held.clear();
+            roots
+        }
+    };
+    let room = Held::MAX_PER_MEMBER.saturating_sub(held.len());
+    held.extend(roots.iter().take(room));
+}
+
+impl Family {
+    fn of_url(url: &str) -> Self {
+        let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+        if authority.starts_with('[') {
+            return Self::Ipv6;
+        }
+        let host = authority.split(':').next().unwrap_or_default();
+        match host.parse::<core::net::Ipv4Addr>() {
+            Ok(_) => Self::Ipv4,
+            Err(_) => Self::Any,
         }
     }
 }
 
-impl MemberId {
-    /// Longest name.
-    pub const MAX_BYTES: usize = 64;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for MemberId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for MemberId {
-    type Err = MemberIdError;
-
-    fn from_str(text: &str) -> Result<Self, MemberIdError> {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if text.is_empty() || text.len() > Self::MAX_BYTES || !text.bytes().all(plain) {
-            return Err(MemberIdError);
+    #[test]
+    fn the_family_of_a_url_is_read() {
+        for (url, family) in [
+            ("http://10.0.0.1:80", Family::Ipv4),
+            ("https://[2001:db8::1]:80", Family::Ipv6),
+            ("http://m.example", Family::Any),
+            ("", Family::Any),
+        ] {
+            assert_eq!(Family::of_url(url), family, "{url}");
         }
-        Ok(Self(Arc::from(text)))
-    }
-}
-
-impl MemberState {
-    /// The state's name, as logs, metrics and the API write it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Joining => "joining",
-            Self::Ready => "ready",
-            Self::Draining => "draining",
-            Self::Suspect => "suspect",
-            Self::Down => "down",
-            Self::Gone => "gone",
-        }
-    }
-}
-
-impl fmt::Display for MemberState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }

@@ -15,9 +15,10 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        let start = Instant::now();
         Self {
-            fleet: Fleet::new(),
-            start: Instant::now(),
+            fleet: Fleet::new(start, Orders::default(), 1),
+            start,
             seq: 0,
         }
     }
@@ -28,6 +29,7 @@ impl Scene {
             url: "http://m".into(),
             epoch,
             version: String::new(),
+            zone: None,
         };
         self.fleet
             .handle(self.start + at, &Input::Joined(&hello))
@@ -40,20 +42,9 @@ impl Scene {
     fn report(&mut self, at: Duration, change: impl FnOnce(&mut Report)) {
         self.seq += 1;
         let mut report = Report {
-            epoch: 1,
-            seq: self.seq,
-            condition: Condition::Normal,
-            load: LoadHistogram::empty(),
-            egress_bytes_per_s: 0.0,
-            capacity: Rate::GIGABIT,
             complete: Revision(5),
             catalog: Revision(5),
-            held: Held::Add(Vec::new()),
-            acknowledged: Vec::new(),
-            missing_objects: 0,
-            missing_bytes: 0,
-            flows_served: 0,
-            bytes_served: 0,
+            ..Report::idle(1, self.seq, Rate::GIGABIT)
         };
         change(&mut report);
         self.fleet
@@ -64,8 +55,17 @@ impl Scene {
     fn tick(&mut self, at: Duration) -> Vec<(MemberState, MemberState)> {
         self.fleet.handle(self.start + at, &Input::Tick).unwrap();
         std::iter::from_fn(|| self.fleet.poll_output())
-            .map(|t| (t.from, t.to))
+            .filter_map(|event| match event.change {
+                Change::State { from, to } => Some((from, to)),
+                _ => None,
+            })
             .collect()
+    }
+
+    fn weigh(&mut self, at: Duration, evidence: Evidence) {
+        let now = self.start + at;
+        let input = Input::Weighed(&id(), evidence);
+        self.fleet.handle(now, &input).unwrap();
     }
 
     fn member(&self) -> &Member {
@@ -115,7 +115,7 @@ fn a_draining_member_is_no_candidate() {
     let mut scene = Scene::new();
     scene.join(Duration::ZERO, 1);
     scene.report(SECOND, |report| report.condition = Condition::Draining);
-    let exclusion = scene.member().exclusion(Revision(1), &Root([0; 32]), &[]);
+    let exclusion = scene.member().exclusion(Revision(1), &Root([0; 32]));
     assert_eq!(exclusion, Some(Exclusion::NotReady(MemberState::Draining)));
 }
 
@@ -126,7 +126,7 @@ fn only_proved_content_makes_a_candidate() {
     scene.join(Duration::ZERO, 1);
     scene.report(SECOND, |_| {});
     let exclusion =
-        |scene: &Scene, revision, root| scene.member().exclusion(Revision(revision), root, &[]);
+        |scene: &Scene, revision, root| scene.member().exclusion(Revision(revision), root);
     assert_eq!(exclusion(&scene, 5, &old), None);
     assert_eq!(exclusion(&scene, 6, &new), Some(Exclusion::LacksContent));
     scene.report(SECOND, |report| report.held = Held::Add(vec![new]));
@@ -138,10 +138,6 @@ fn only_proved_content_makes_a_candidate() {
         exclusion(&scene, 5, &old),
         Some(Exclusion::LacksContent),
         "it lost an object"
-    );
-    assert_eq!(
-        scene.member().exclusion(Revision(1), &old, &[id()]),
-        Some(Exclusion::Avoided)
     );
 }
 
@@ -172,13 +168,15 @@ fn own_dispatches_count_until_acknowledged_or_expired() {
         report.load.add(900);
     });
     assert_eq!(scene.member().load().bytes(), 900 + 500);
-    assert_eq!(scene.member().error_ratio(start + SECOND * 2), 0.0);
+    assert_eq!(scene.member().penalty(), 1.0);
     scene.report(SECOND * 9, |_| {});
     scene.tick(SECOND * 12);
     assert_eq!(scene.member().load().bytes(), 0);
-    assert!(
-        scene.member().error_ratio(start + SECOND * 12) > 0.2,
-        "a soft failure"
+    assert!(scene.member().penalty() > 1.1, "a soft failure");
+    assert_eq!(
+        scene.member().error_ratio(start + SECOND * 12),
+        0.0,
+        "and no evidence: who does not follow redirects ejects nobody"
     );
 }
 
@@ -189,10 +187,7 @@ fn a_rejoin_starts_over_but_remembers_failures() {
     scene.report(SECOND, |report| {
         report.held = Held::Add(vec![Root([9; 32])])
     });
-    scene
-        .fleet
-        .handle(scene.start + SECOND, &Input::Failed(&id()))
-        .unwrap();
+    scene.weigh(SECOND, Evidence::Failure);
     scene.join(SECOND, 2);
     assert_eq!(scene.member().state(), MemberState::Joining);
     assert!(!scene.member().holds(Revision(5), &Root([9; 32])));
@@ -201,8 +196,8 @@ fn a_rejoin_starts_over_but_remembers_failures() {
 
 #[test]
 fn strangers_and_crowds_are_refused() {
-    let mut fleet = Fleet::new();
     let now = Instant::now();
+    let mut fleet = Fleet::new(now, Orders::default(), 1);
     let error = fleet.handle(now, &Input::StreamOpened(&id())).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -214,10 +209,228 @@ fn strangers_and_crowds_are_refused() {
             url: String::new(),
             epoch: 0,
             version: String::new(),
+            zone: None,
         };
         let joined = fleet.handle(now, &Input::Joined(&hello));
         assert_eq!(joined.is_ok(), at < Fleet::MAX_MEMBERS, "{at}");
     }
+}
+
+#[test]
+fn a_failing_member_is_ejected_put_on_probation_and_trusted_again() {
+    let mut scene = Scene::new();
+    scene.join(Duration::ZERO, 1);
+    scene.report(SECOND, |_| {});
+    (0..5).for_each(|_| scene.weigh(SECOND, Evidence::Failure));
+    let why = |scene: &Scene| scene.member().exclusion(Revision(1), &Root([0; 32]));
+    assert_eq!(why(&scene), Some(Exclusion::Ejected));
+    scene.report(SECOND * 7, |_| {});
+    scene.tick(SECOND * 7);
+    assert_eq!(why(&scene), None, "one flow may try");
+    let dispatch = scene.fleet.member_takes(scene.start + SECOND * 7, 0, 1000);
+    let dispatch = dispatch.unwrap();
+    assert_eq!(why(&scene), Some(Exclusion::Probation));
+    scene.report(SECOND * 8, |report| {
+        report.acknowledged = vec![dispatch];
+        report.flows_served = 1;
+    });
+    assert_eq!(scene.member().standing(), Standing::Trusted);
+    let share = scene.member().capacity().bytes_per_s() / Rate::GIGABIT.bytes_per_s();
+    assert!(share < 0.2, "it ramps up: {share}");
+    let trusted = std::iter::from_fn(|| scene.fleet.poll_output())
+        .filter(|event| event.change == Change::Trusted)
+        .count();
+    assert_eq!(trusted, 1, "and it is told once");
+}
+
+#[test]
+fn errors_that_a_member_counts_are_evidence() {
+    let mut scene = Scene::new();
+    scene.join(Duration::ZERO, 1);
+    scene.report(SECOND, |report| report.errors = 100);
+    assert_eq!(
+        scene.member().standing(),
+        Standing::Trusted,
+        "from before it joined"
+    );
+    scene.report(SECOND * 2, |report| report.errors = 106);
+    assert!(matches!(scene.member().standing(), Standing::Ejected(_)));
+}
+
+#[test]
+fn flows_that_get_nothing_eject_and_paused_clients_do_not() {
+    for (limited_by_client, ejected) in [(0, true), (2, false)] {
+        let mut scene = Scene::new();
+        scene.join(Duration::ZERO, 1);
+        for second in 1..12 {
+            scene.report(SECOND * second, |report| {
+                report.load.extend([1 << 30, 1 << 30]);
+                report.flows_limited_by_client = limited_by_client;
+            });
+        }
+        let standing = scene.member().standing();
+        assert_eq!(matches!(standing, Standing::Ejected(_)), ejected);
+    }
+}
+
+/// A fleet of so many equal members, all reporting once a second what `told` says of each.
+fn farm(members: u64, seconds: u32, told: impl Fn(u64, &mut Report)) -> Fleet {
+    let start = Instant::now();
+    let mut fleet = Fleet::new(start, Orders::default(), 1);
+    let name = |at: u64| -> MemberId { format!("m-{at}").parse().unwrap() };
+    for second in 0..seconds {
+        let now = start + SECOND * second;
+        for at in 0..members {
+            if second == 0 {
+                let hello = Hello {
+                    member: name(at),
+                    url: String::new(),
+                    epoch: 1,
+                    version: String::new(),
+                    zone: None,
+                };
+                fleet.handle(now, &Input::Joined(&hello)).unwrap();
+                fleet.handle(now, &Input::StreamOpened(&name(at))).unwrap();
+            }
+            let mut report = Report::idle(1, u64::from(second) + 1, Rate::GIGABIT);
+            report.flows_served = u64::from(second) * 10;
+            told(at, &mut report);
+            fleet
+                .handle(now, &Input::Reported(&name(at), &report))
+                .unwrap();
+        }
+        fleet.handle(now, &Input::Tick).unwrap();
+    }
+    fleet
+}
+
+fn ejected(fleet: &Fleet) -> Vec<usize> {
+    let members = fleet.members().iter().enumerate();
+    members
+        .filter(|(_, member)| matches!(member.standing(), Standing::Ejected(_)))
+        .map(|(at, _)| at)
+        .collect()
+}
+
+#[test]
+fn a_member_far_slower_than_the_others_is_ejected() {
+    let slow = farm(5, 9, |at, report| {
+        report.load.extend([1 << 30; 8]);
+        report.egress_bytes_per_s = if at == 2 { 1e6 } else { 1e8 };
+        report.flows_served = 0;
+    });
+    assert_eq!(ejected(&slow), [2]);
+}
+
+#[test]
+fn a_member_that_cuts_its_flows_is_ejected_unless_all_do() {
+    let cuts = |who: fn(u64) -> bool| {
+        farm(5, 20, move |at, report| {
+            if who(at) {
+                report.flows_cut = report.flows_served * 9;
+                report.flows_served /= 10;
+            }
+        })
+    };
+    assert_eq!(ejected(&cuts(|at| at == 3)), [3]);
+    assert_eq!(ejected(&cuts(|_| true)), []);
+}
+
+#[test]
+fn no_more_than_half_of_the_capacity_is_ejected() {
+    let failing = farm(8, 14, |_, report| report.errors = report.flows_served * 10);
+    let count = ejected(&failing).len();
+    assert_eq!(count, 4, "of eight and the server");
+}
+
+#[test]
+fn wrong_bytes_eject_whatever_is_left() {
+    let mut scene = Scene::new();
+    scene.join(Duration::ZERO, 1);
+    scene.report(SECOND, |report| {
+        report.capacity = Rate::from_bytes_per_s(1e12)
+    });
+    scene.weigh(SECOND, Evidence::Corrupt);
+    assert!(matches!(scene.member().standing(), Standing::Ejected(_)));
+}
+
+#[test]
+fn orders_outlive_members() {
+    let mut scene = Scene::new();
+    scene.join(Duration::ZERO, 1);
+    scene.report(SECOND, |_| {});
+    let order =
+        |scene: &mut Scene, input: Input<'_>| scene.fleet.handle(scene.start + SECOND, &input);
+    order(&mut scene, Input::Drain(&id())).unwrap();
+    assert_eq!(scene.member().state(), MemberState::Draining);
+    scene.join(SECOND * 2, 2);
+    scene.report(SECOND * 3, |report| report.epoch = 2);
+    assert_eq!(
+        scene.member().state(),
+        MemberState::Draining,
+        "after a restart, too"
+    );
+    order(&mut scene, Input::Undrain(&id())).unwrap();
+    assert_eq!(scene.member().state(), MemberState::Ready);
+    order(&mut scene, Input::Remove(&id())).unwrap();
+    assert!(scene.fleet.members().is_empty());
+    let hello = Hello {
+        member: id(),
+        url: String::new(),
+        epoch: 3,
+        version: String::new(),
+        zone: None,
+    };
+    let refused = order(&mut scene, Input::Joined(&hello)).unwrap_err();
+    assert!(
+        refused.to_string().contains("overspill undrain m-1"),
+        "{refused}"
+    );
+    order(&mut scene, Input::Undrain(&id())).unwrap();
+    order(&mut scene, Input::Joined(&hello)).unwrap();
+}
+
+#[test]
+fn a_view_makes_members_and_unmakes_them() {
+    let mut scene = Scene::new();
+    let view = |name: &str, state| MemberView {
+        hello: Hello {
+            member: name.parse().unwrap(),
+            url: "http://m".into(),
+            epoch: 1,
+            version: String::new(),
+            zone: None,
+        },
+        state,
+        report: Some(Report {
+            complete: Revision(5),
+            ..Report::idle(1, 1, Rate::GIGABIT)
+        }),
+    };
+    let seen = [
+        view("m-1", MemberState::Ready),
+        view("m-2", MemberState::Suspect),
+    ];
+    let now = scene.start;
+    scene.fleet.handle(now, &Input::Viewed(&seen)).unwrap();
+    assert_eq!(scene.member().exclusion(Revision(5), &Root([0; 32])), None);
+    scene.tick(GONE_AFTER * 2);
+    assert_eq!(
+        scene.member().state(),
+        MemberState::Ready,
+        "the last view stands while the server is away"
+    );
+    scene.fleet.member_takes(now + GONE_AFTER * 2, 0, 500);
+    scene
+        .fleet
+        .handle(now + GONE_AFTER * 2, &Input::Viewed(&seen[..1]))
+        .unwrap();
+    assert_eq!(scene.fleet.members().len(), 1);
+    assert_eq!(
+        scene.member().load().bytes(),
+        500,
+        "own dispatches stay counted"
+    );
 }
 
 #[test]

@@ -47,6 +47,11 @@ impl DecayingRatio {
         self.failures * factor / (self.outcomes * factor + 1.0)
     }
 
+    /// How many outcomes are remembered; old ones count for less than one.
+    pub fn outcomes(&self, now: Instant) -> f64 {
+        self.outcomes * self.factor(now)
+    }
+
     fn age(&mut self, now: Instant) {
         let factor = self.factor(now);
         self.failures *= factor;

@@ -3,8 +3,7 @@
 //! The textbook rule of load-balanced file distribution, kept as a baseline for comparison. It looks
 //! at nothing and must never be the default.
 
-use super::Policy;
-use crate::dispatch::Candidate;
+use super::{Candidate, Policy};
 
 /// Requests each side gets before the turns begin.
 const OPENING: u64 = 4;
@@ -17,30 +16,21 @@ pub struct Alternate {
 }
 
 impl Policy for Alternate {
-    fn rank(
-        &mut self,
-        _bytes: u64,
-        candidates: &[Candidate],
-        _random: &mut fastrand::Rng,
-        ranking: &mut Vec<usize>,
-    ) {
+    fn choose(&mut self, candidates: &[Candidate], _: &mut fastrand::Rng) -> usize {
         let request = self.requests;
         self.requests += 1;
-        let server_first = match request {
+        let is_servers_turn = match request {
             0..OPENING => true,
             _ if request < 2 * OPENING => false,
             _ => request.is_multiple_of(2),
         };
-        let mirrors = candidates.len() - 1;
-        let turn = self.mirror_turns;
-        let in_turn = (0..mirrors).map(|at| 1 + (turn + at) % mirrors);
-        if server_first {
-            ranking.push(0);
-            ranking.extend(in_turn);
-        } else {
-            self.mirror_turns = self.mirror_turns.wrapping_add(1);
-            ranking.extend(in_turn);
-            ranking.push(0);
+        let first_mirror = usize::from(candidates[0].is_here());
+        let mirrors = candidates.len() - first_mirror;
+        if mirrors == 0 || (is_servers_turn && first_mirror == 1) {
+            return 0;
         }
+        let turn = self.mirror_turns;
+        self.mirror_turns = turn.wrapping_add(1);
+        first_mirror + turn % mirrors
     }
 }

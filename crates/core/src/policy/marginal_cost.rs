@@ -8,55 +8,45 @@
 //! term is in seconds, because weighted sums of unlike units lose to each of their terms (Prequal,
 //! NSDI 2024, appendix A). It must never mix in a number that is not a time.
 
-use super::Policy;
-use crate::dispatch::Candidate;
+use super::{Candidate, Policy, least};
 
 /// See the module.
-#[derive(Debug, Default)]
-pub struct MarginalCost {
-    costs: Vec<f64>,
+#[derive(Clone, Copy, Debug)]
+pub struct MarginalCost;
+
+/// What the marginal cost of one flow on one node is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CostTerms {
+    /// Redirect, handshakes and slow start.
+    pub net_s: f64,
+    /// The flow alone at the node's capacity: `B / c`.
+    pub send_s: f64,
+    /// What it shares with the flows already there, and takes from them: `2 sum_j min(r_j, B) / c`.
+    pub share_s: f64,
+    /// The flow at the rate this client has been seen to take: `B / r`; 0 when unknown.
+    pub client_s: f64,
+    /// Factor for recent failures; 1 for none, 5 when everything fails.
+    pub penalty: f64,
+    /// Factor on everything for the node that decides: it also has to dispatch.
+    pub bias: f64,
 }
 
 /// Candidates within this factor of the best are equals; chance decides among them. It keeps many
 /// decisions on one report from falling on one node, and keeps the second best measured.
 const NEAR_TIE: f64 = 1.05;
 
-/// The dispatcher's own cost is multiplied by this: it also has to dispatch.
-pub(super) const SERVER_BIAS: f64 = 1.25;
-
-/// The cost of sending `bytes` from `candidate`, in seconds.
-pub(super) fn cost_s(bytes: u64, candidate: &Candidate) -> f64 {
-    let work = candidate
-        .capacity
-        .seconds_for(bytes as f64 + 2.0 * candidate.work_before_bytes);
-    let bias = if candidate.is_server() {
-        SERVER_BIAS
-    } else {
-        1.0
-    };
-    (candidate.net_s + work * candidate.penalty) * bias
+impl CostTerms {
+    /// `(net + max(send + share, client) * penalty) * bias`.
+    ///
+    /// The slower of node and client counts, not their sum: they work at the same time.
+    pub fn total_s(&self) -> f64 {
+        let work_s = (self.send_s + self.share_s).max(self.client_s);
+        (self.net_s + work_s * self.penalty) * self.bias
+    }
 }
 
 impl Policy for MarginalCost {
-    fn rank(
-        &mut self,
-        bytes: u64,
-        candidates: &[Candidate],
-        random: &mut fastrand::Rng,
-        ranking: &mut Vec<usize>,
-    ) {
-        let costs = &mut self.costs;
-        costs.clear();
-        costs.extend(candidates.iter().map(|candidate| cost_s(bytes, candidate)));
-        ranking.extend(0..candidates.len());
-        ranking.sort_unstable_by(|&a, &b| costs[a].total_cmp(&costs[b]));
-        let best = ranking.first().map_or(0.0, |&first| costs[first]);
-        let equals = ranking
-            .iter()
-            .take_while(|&&at| costs[at] <= best * NEAR_TIE)
-            .count();
-        if equals > 1 {
-            ranking.swap(0, random.usize(0..equals));
-        }
+    fn choose(&mut self, candidates: &[Candidate], random: &mut fastrand::Rng) -> usize {
+        least(candidates, |candidate| candidate.cost_s, NEAR_TIE, random)
     }
 }

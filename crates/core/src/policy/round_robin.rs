@@ -3,8 +3,7 @@
 //! Unstable on unequal nodes well below full load, so it must never be the
 //! default; kept because people expect it and as a baseline.
 
-use super::Policy;
-use crate::dispatch::Candidate;
+use super::{Candidate, Policy};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -13,15 +12,9 @@ pub struct RoundRobin {
 }
 
 impl Policy for RoundRobin {
-    fn rank(
-        &mut self,
-        _bytes: u64,
-        candidates: &[Candidate],
-        _random: &mut fastrand::Rng,
-        ranking: &mut Vec<usize>,
-    ) {
-        let first = self.turn;
-        self.turn = self.turn.wrapping_add(1);
-        ranking.extend((0..candidates.len()).map(|at| (first + at) % candidates.len()));
+    fn choose(&mut self, candidates: &[Candidate], _: &mut fastrand::Rng) -> usize {
+        let turn = self.turn;
+        self.turn = turn.wrapping_add(1);
+        turn % candidates.len()
     }
 }

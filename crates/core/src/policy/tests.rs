@@ -1,131 +1,128 @@
 //! Policies against hand-made candidates.
 
 use super::*;
-use crate::{
-    dispatch::{Candidate, Place},
-    units::Rate,
-};
+use crate::units::Rate;
 
-fn candidate(place: Place, capacity: f64, work_before_bytes: f64) -> Candidate {
-    Candidate {
-        place,
+/// Candidates of these capacities, costing one unit of work each; the first is the one that decides.
+fn farm(capacities: &[f64]) -> Vec<Candidate> {
+    let candidate = |(at, &capacity): (usize, &f64)| Candidate {
+        place: at.checked_sub(1).map_or(Place::Here, Place::Member),
+        flows: 0,
         capacity: Rate::from_bytes_per_s(capacity),
-        work_before_bytes,
-        net_s: 0.0,
-        penalty: 1.0,
-    }
+        cost_s: 1e6 / capacity,
+    };
+    capacities.iter().enumerate().map(candidate).collect()
 }
 
-fn farm(capacities: &[f64]) -> Vec<Candidate> {
-    let place = |at| {
-        if at == 0 {
-            Place::Server
-        } else {
-            Place::Member(at - 1)
-        }
-    };
-    capacities
-        .iter()
-        .enumerate()
-        .map(|(at, &c)| candidate(place(at), c, 0.0))
+/// How often each candidate is chosen in `rounds`.
+fn tally(policy: &mut dyn Policy, candidates: &[Candidate], rounds: usize) -> Vec<usize> {
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut seen = vec![0; candidates.len()];
+    for _ in 0..rounds {
+        seen[policy.choose(candidates, &mut random)] += 1;
+    }
+    seen
+}
+
+fn order(policy: &mut dyn Policy, candidates: &[Candidate], rounds: usize) -> Vec<usize> {
+    let mut random = fastrand::Rng::with_seed(1);
+    (0..rounds)
+        .map(|_| policy.choose(candidates, &mut random))
         .collect()
 }
 
-fn first(policy: &mut dyn Policy, bytes: u64, candidates: &[Candidate]) -> usize {
-    let mut ranking = Vec::new();
-    policy.rank(
-        bytes,
-        candidates,
-        &mut fastrand::Rng::with_seed(1),
-        &mut ranking,
-    );
-    let mut all = ranking.clone();
-    all.sort_unstable();
-    assert_eq!(
-        all,
-        (0..candidates.len()).collect::<Vec<_>>(),
-        "each candidate exactly once"
-    );
-    ranking[0]
-}
-
 #[test]
-fn marginal_cost_prefers_speed_then_emptiness() {
-    let mut policy = MarginalCost::default();
-    let mut farm = farm(&[1e6, 4e6, 1e6]);
-    assert_eq!(first(&mut policy, 1_000_000, &farm), 1, "the fastest");
-    farm[1].work_before_bytes = 9e6;
-    assert_eq!(
-        first(&mut policy, 1_000_000, &farm),
-        2,
-        "the emptiest, and not the biased server"
-    );
-    farm[2].penalty = 2.0;
-    assert_eq!(
-        first(&mut policy, 1_000_000, &farm),
-        0,
-        "the one that does not fail"
-    );
-    farm[0].net_s = 100.0;
-    assert_eq!(first(&mut policy, 1_000_000, &farm), 2, "the near one");
-}
-
-#[test]
-fn marginal_cost_is_the_formula() {
-    let mirror = Candidate {
-        net_s: 0.5,
-        penalty: 3.0,
-        ..candidate(Place::Member(0), 100.0, 50.0)
-    };
-    assert_eq!(
-        marginal_cost::cost_s(100, &mirror),
-        0.5 + (100.0 + 2.0 * 50.0) / 100.0 * 3.0
-    );
-    let server = candidate(Place::Server, 100.0, 0.0);
-    assert_eq!(
-        marginal_cost::cost_s(100, &server),
-        marginal_cost::SERVER_BIAS
-    );
-}
-
-#[test]
-fn near_ties_are_spread() {
-    let mut policy = MarginalCost::default();
-    let farm = farm(&[1e3, 1e6, 1e6, 1.01e6]);
-    let mut random = fastrand::Rng::with_seed(7);
-    let mut seen = [0; 4];
-    for _ in 0..300 {
-        let mut ranking = Vec::new();
-        policy.rank(1000, &farm, &mut random, &mut ranking);
-        seen[ranking[0]] += 1;
-    }
+fn marginal_cost_takes_the_least_and_spreads_near_ties() {
+    let seen = tally(&mut MarginalCost, &farm(&[1e3, 1e6, 1e6, 1.01e6]), 300);
     assert_eq!(seen[0], 0);
     assert!(seen[1..].iter().all(|&count| count > 60), "{seen:?}");
+    let seen = tally(&mut MarginalCost, &farm(&[1e6, 1.1e6]), 100);
+    assert_eq!(seen, [0, 100], "a tenth is no tie");
+}
+
+#[test]
+fn the_cost_is_the_formula() {
+    let terms = CostTerms {
+        net_s: 0.5,
+        send_s: 1.0,
+        share_s: 1.0,
+        client_s: 0.0,
+        penalty: 3.0,
+        bias: 1.0,
+    };
+    assert_eq!(terms.total_s(), 0.5 + 2.0 * 3.0);
+    let slow_client = CostTerms {
+        client_s: 4.0,
+        bias: 1.25,
+        ..terms
+    };
+    assert_eq!(slow_client.total_s(), (0.5 + 4.0 * 3.0) * 1.25);
+}
+
+#[test]
+fn least_connections_weighs_flows_by_capacity() {
+    let mut farm = farm(&[1e6, 2e6, 2e6]);
+    for (node, flows) in farm.iter_mut().zip([1, 3, 2]) {
+        node.flows = flows;
+    }
+    assert_eq!(tally(&mut LeastConnections, &farm, 10), [0, 0, 10]);
+    farm[2].flows = 3;
+    let seen = tally(&mut LeastConnections, &farm, 300);
+    assert!(seen.iter().all(|&count| count > 60), "all tie: {seen:?}");
+}
+
+#[test]
+fn two_choices_prefers_the_cheaper_but_does_not_herd() {
+    let mut farm = farm(&[1e6, 1e6, 1e6, 1e6]);
+    farm[3].cost_s = 0.1;
+    let seen = tally(&mut TwoChoices, &farm, 4000);
+    assert!(
+        (1800..2200).contains(&seen[3]),
+        "half of all pairs: {seen:?}"
+    );
+    assert!(seen[..3].iter().all(|&count| count > 500), "{seen:?}");
+}
+
+#[test]
+fn two_choices_samples_by_capacity() {
+    let mut farm = farm(&[8e6, 1e6, 1e6]);
+    for node in &mut farm {
+        node.cost_s = 1.0;
+    }
+    let seen = tally(&mut TwoChoices, &farm, 1000);
+    assert!(seen[0] > 750, "{seen:?}");
+}
+
+#[test]
+fn random_is_fair() {
+    let seen = tally(&mut Random, &farm(&[1.0, 1e9, 5.0]), 3000);
+    assert!(
+        seen.iter().all(|count| (900..1100).contains(count)),
+        "{seen:?}"
+    );
 }
 
 #[test]
 fn round_robin_takes_turns() {
-    let mut policy = RoundRobin::default();
-    let farm = farm(&[1.0, 1.0, 1.0]);
-    let order: Vec<_> = (0..6).map(|_| first(&mut policy, 1, &farm)).collect();
+    let order = order(&mut RoundRobin::default(), &farm(&[1.0, 1.0, 1.0]), 6);
     assert_eq!(order, [0, 1, 2, 0, 1, 2]);
 }
 
 #[test]
 fn alternate_gives_four_and_four_and_then_turns() {
     let mut policy = Alternate::default();
-    let farm = farm(&[1.0, 1.0, 1.0]);
-    let order: Vec<_> = (0..14).map(|_| first(&mut policy, 1, &farm)).collect();
-    assert_eq!(order, [0, 0, 0, 0, 1, 2, 1, 2, 0, 1, 0, 2, 0, 1]);
+    let order_of_all = order(&mut policy, &farm(&[1.0, 1.0, 1.0]), 14);
+    assert_eq!(order_of_all, [0, 0, 0, 0, 1, 2, 1, 2, 0, 1, 0, 2, 0, 1]);
+    let mirrors_only = &farm(&[1.0, 1.0, 1.0])[1..];
+    let order = order(&mut policy, mirrors_only, 4);
+    assert_eq!(order, [1, 0, 1, 0], "turns go on among the mirrors");
 }
 
 #[test]
-fn every_policy_copes_with_the_server_alone() {
+fn every_policy_copes_with_one_candidate() {
     for kind in PolicyKind::ALL {
-        let mut policy = kind.build();
-        for _ in 0..10 {
-            assert_eq!(first(policy.as_mut(), 1000, &farm(&[1e6])), 0, "{kind:?}");
-        }
+        let seen = tally(kind.build().as_mut(), &farm(&[1e6]), 10);
+        assert_eq!(seen, [10], "{kind:?}");
     }
 }
 
@@ -137,6 +134,7 @@ fn names_parse() {
     let error = "fastest".parse::<PolicyKind>().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "\"fastest\" is not a policy; use one of marginal-cost, round-robin, alternate"
+        "\"fastest\" is not a policy; use one of marginal-cost, least-connections, two-choices, \
+         round-robin, random, alternate"
     );
 }

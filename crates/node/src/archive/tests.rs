@@ -73,7 +73,7 @@ impl Role for Script {
         Route::Here
     }
 
-    fn returned_from(&self, _member: &MemberId) {}
+    fn returned_from(&self, _: &MemberId, _: &Ask<'_>) {}
 
     fn arrived(&self, _ticket: &[u8]) -> Option<Ticket> {
         None

@@ -96,7 +96,7 @@ impl Role for OnPaper {
         Route::Here
     }
 
-    fn returned_from(&self, _member: &MemberId) {}
+    fn returned_from(&self, _: &MemberId, _: &Ask<'_>) {}
 
     fn arrived(&self, _ticket: &[u8]) -> Option<Ticket> {
         None

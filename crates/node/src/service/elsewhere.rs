@@ -2,7 +2,12 @@
 //!
 //! It must never send anybody round in circles, nor out of https.
 
-use overspill_core::{fleet::Scheme, path::CatalogPath, root::Root};
+use overspill_core::{
+    dispatch::{Holding, Part, Turn},
+    fleet::{MemberId, Scheme},
+    path::CatalogPath,
+    root::Root,
+};
 use overspill_http1::{request::Method, response::Plan, status::Status};
 use overspill_net::Answer;
 use overspill_wire::paths::{AVOID, DIRECT, TICKET};
@@ -10,55 +15,63 @@ use overspill_wire::paths::{AVOID, DIRECT, TICKET};
 use super::{NodeService, visit::Visit};
 use crate::{
     cache::Ready,
+    dispatcher::Waiting,
     query::{TreeQuery, Whence},
     role::{Ask, Role, Route},
 };
 
+/// Who sends a body.
+pub(super) enum Course {
+    /// This node.
+    Here,
+    /// Another.
+    Elsewhere {
+        /// Where the client is sent.
+        location: String,
+        /// The member there.
+        member: MemberId,
+    },
+    /// Nobody yet.
+    Wait(Waiting),
+    /// Nobody, for so many seconds.
+    Reject {
+        /// For `Retry-After`.
+        retry_after_s: u32,
+    },
+}
+
 impl<R: Role> NodeService<R> {
-    /// Where this body should come from instead, if from elsewhere; with the member's name.
-    pub(super) fn redirect(
+    /// Who is to send what `plan` selects.
+    pub(super) fn course(
         &self,
         ready: &Ready,
         visit: Visit<'_>,
         plan: &Plan,
-    ) -> Option<(String, String)> {
-        let query = visit.query;
-        if let Some(failed) = query.avoid.last() {
-            self.role.returned_from(failed);
-        }
-        let bytes = match plan {
-            Plan::Full => ready.version.size,
-            Plan::Partial(range) => range.len(),
-            Plan::Parts(ranges) => ranges.bytes(),
-            _ => return None,
+        turn: Turn,
+    ) -> Course {
+        let Some(ask) = ask(ready, visit, plan, turn) else {
+            return Course::Here;
         };
-        let (content, revision) = ready.version.content?;
-        if visit.request.method != Method::Get || query.whence == Whence::Here {
-            return None;
+        if let Some(failed) = visit.query.avoid.last().filter(|_| turn == Turn::First) {
+            self.role.returned_from(failed, &ask);
         }
-        // After two hops a browser calls the origin `null`, which no list has.
-        if visit.request.fields.origin.is_some() && ready.lines.origins.varies() {
-            return None;
-        }
-        match self.role.route(&Ask {
-            revision,
-            root: content.root,
-            bytes,
-            avoid: &query.avoid,
-            host: visit.request.host,
-            scheme: visit.scheme(),
-        }) {
-            Route::Here => None,
+        match self.role.route(&ask) {
+            // Nowhere else, that is: the bytes are here.
+            Route::Here | Route::Nowhere => Course::Here,
             Route::Redirect {
                 member,
                 url,
                 ticket,
             } => {
                 let path = ready.path.to_url();
-                let avoid = avoid_parameter(query, None);
-                let location = format!("{url}{path}?{TICKET}={ticket}{avoid}");
-                Some((location, member.to_string()))
+                let avoid = avoid_parameter(visit.query, None);
+                Course::Elsewhere {
+                    location: format!("{url}{path}?{TICKET}={ticket}{avoid}"),
+                    member,
+                }
             }
+            Route::Wait(waiting) => Course::Wait(waiting),
+            Route::Reject { retry_after_s } => Course::Reject { retry_after_s },
         }
     }
 
@@ -92,6 +105,39 @@ impl<R: Role> NodeService<R> {
         let kept = kept_parameters(request.query().unwrap_or_default());
         context.send_back(&format!("{origin}{path}?{kept}{}", &avoid[1..]))
     }
+}
+
+/// What dispatch is asked about this body; `None` if there is nothing to ask.
+fn ask<'a>(ready: &Ready, visit: Visit<'a>, plan: &Plan, turn: Turn) -> Option<Ask<'a>> {
+    let (bytes, part) = match plan {
+        Plan::Full => (ready.version.size, Part::Whole),
+        Plan::Partial(range) if range.end == ready.version.size => {
+            (range.len(), Part::Rest(range.start))
+        }
+        Plan::Partial(range) => (range.len(), Part::Span),
+        Plan::Parts(ranges) => (ranges.bytes(), Part::Span),
+        _ => return None,
+    };
+    let (content, revision) = ready.version.content?;
+    if visit.request.method != Method::Get || visit.query.whence == Whence::Here {
+        return None;
+    }
+    // After two hops a browser calls the origin `null`, which no list has.
+    if visit.request.fields.origin.is_some() && ready.lines.origins.varies() {
+        return None;
+    }
+    Some(Ask {
+        revision,
+        root: content.root,
+        bytes,
+        part,
+        holding: Holding::Here,
+        client: visit.client.address.ip(),
+        avoid: &visit.query.avoid,
+        host: visit.request.host,
+        scheme: visit.scheme(),
+        turn,
+    })
 }
 
 /// The parameters that say what is asked for, without those of one hop; each ends in `&`.

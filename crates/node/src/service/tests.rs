@@ -41,7 +41,8 @@ struct Asked {
 struct Script {
     folder: PathBuf,
     away_to: Option<(String, MemberId)>,
-    route: Route,
+    /// The member that everything is offloaded to, if to any.
+    offloads_to: Option<MemberId>,
     asked: Mutex<Asked>,
 }
 
@@ -101,10 +102,17 @@ impl Role for Script {
         );
         let avoid = ask.avoid.iter().map(ToString::to_string).collect();
         self.asked.lock().unwrap().avoided.push(avoid);
-        self.route.clone()
+        match &self.offloads_to {
+            None => Route::Here,
+            Some(member) => Route::Redirect {
+                member: member.clone(),
+                url: "http://m".into(),
+                ticket: "T".into(),
+            },
+        }
     }
 
-    fn returned_from(&self, member: &MemberId) {
+    fn returned_from(&self, member: &MemberId, _: &Ask<'_>) {
         self.asked.lock().unwrap().returned.push(member.to_string());
     }
 
@@ -143,7 +151,7 @@ fn scene(change: impl FnOnce(&mut Script)) -> Scene {
     let mut script = Script {
         folder: folder.path().to_owned(),
         away_to: None,
-        route: Route::Here,
+        offloads_to: None,
         asked: Mutex::default(),
     };
     change(&mut script);
@@ -186,14 +194,6 @@ impl Scene {
     }
 }
 
-fn to_mirror() -> Route {
-    Route::Redirect {
-        member: "m-1".parse().unwrap(),
-        url: "http://m".into(),
-        ticket: "T".into(),
-    }
-}
-
 #[test]
 fn a_small_file_is_one_write_and_one_look() {
     let scene = scene(|_| {});
@@ -213,7 +213,7 @@ fn a_small_file_is_one_write_and_one_look() {
 
 /// The answers to a GET for a large file that names its origin, under a rule for `cors`.
 fn for_origin(cors: &[&str], origin: &str) -> String {
-    let scene = scene(|script| script.route = to_mirror());
+    let scene = scene(|script| script.offloads_to = Some("m-1".parse().unwrap()));
     let rule = crate::RuleText {
         paths: vec!["*".to_owned()],
         cors: cors.iter().map(ToString::to_string).collect(),
@@ -379,7 +379,7 @@ fn digests_are_sent_as_they_are_wanted() {
 
 #[test]
 fn a_redirect_carries_the_ticket_and_whom_to_avoid() {
-    let scene = scene(|script| script.route = to_mirror());
+    let scene = scene(|script| script.offloads_to = Some("m-1".parse().unwrap()));
     let (text, body) = scene.ask("GET /large.bin?avoid=m-7,m-8 HTTP/1.1");
     assert!(text.starts_with("HTTP/1.1 307 "), "{text}");
     assert!(
@@ -402,7 +402,7 @@ fn a_redirect_carries_the_ticket_and_whom_to_avoid() {
 
 #[test]
 fn nobody_is_redirected_without_a_body_or_against_their_will() {
-    let scene = scene(|script| script.route = to_mirror());
+    let scene = scene(|script| script.offloads_to = Some("m-1".parse().unwrap()));
     for head in [
         "HEAD /large.bin HTTP/1.1",
         "GET /large.bin?direct HTTP/1.1",

@@ -27,7 +27,7 @@ use overspill_core::{
     secret::Key,
 };
 use overspill_net::Client;
-use overspill_node::SharedRules;
+use overspill_node::{SharedDispatcher, SharedRules};
 use overspill_wire::{
     PROTOCOL,
     auth::{AUTH_FIELD, Proof, SessionId},
@@ -41,7 +41,6 @@ use tokio::sync::watch;
 
 use super::sessions::{AuthError, Sessions};
 use crate::{
-    dispatcher::Dispatcher,
     feed::{self, FeedQuery},
     publish::{Published, lock},
 };
@@ -49,7 +48,7 @@ use crate::{
 /// What the endpoints share.
 pub(crate) struct Control {
     pub(crate) sessions: Mutex<Sessions>,
-    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) dispatcher: Arc<SharedDispatcher>,
     pub(crate) published: Arc<Published>,
     /// Told to mirrors, so that their answers are ours.
     pub(crate) rules: SharedRules,
@@ -296,6 +295,7 @@ fn refuse(error: AuthError) -> Refusal {
 fn refuse_member(error: FleetError) -> Refusal {
     let status = match error {
         FleetError::Full => StatusCode::SERVICE_UNAVAILABLE,
+        FleetError::Removed(_) => StatusCode::FORBIDDEN,
         _ => StatusCode::UNAUTHORIZED,
     };
     (status, format!("{error}\n"))

@@ -222,6 +222,7 @@ mod tests {
             scheme: overspill_wire::fleet::SchemeName::Http,
             epoch: 1,
             version: String::new(),
+            zone: String::new(),
             proof: String::new(),
         };
         join.proof = join.proof(theirs, &nonce('a')).to_string();

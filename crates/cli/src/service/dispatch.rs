@@ -1,0 +1,56 @@
+//! Options that say how requests are dispatched, and where nodes and clients are.
+
+use std::collections::BTreeMap;
+
+use overspill_core::{
+    dispatch::{Offload, Settings},
+    fleet::{Zone, ZoneError, Zones},
+    policy::PolicyKind,
+    units::Rate,
+};
+
+/// The options of both roles.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Dispatch")]
+pub(crate) struct DispatchArgs {
+    /// Name of the place where this node stands, such as a site or region
+    ///
+    /// Clients whose network is in the same zone ([zones] of the server's configuration file) are
+    /// served by its nodes, unless they would cost more than twice as much as others.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) zone: Option<Zone>,
+    /// Give no node more downloads than it can carry at this rate each
+    ///
+    /// Further ones wait for up to 2 seconds, then get 503 with Retry-After. Downloads that their
+    /// clients slow down do not count.
+    #[arg(long, value_name = "RATE", default_value_t = Settings::default().min_flow_rate)]
+    pub(crate) min_flow_rate: Rate,
+}
+
+impl DispatchArgs {
+    /// What is set for a node that dispatches by `policy`.
+    pub(crate) fn settings(&self, policy: PolicyKind, offload: Offload, zones: Zones) -> Settings {
+        Settings {
+            policy,
+            offload,
+            min_flow_rate: self.min_flow_rate,
+            zone: self.zone.clone(),
+            zones,
+        }
+    }
+}
+
+/// `[zones]`: networks by the name of the zone they are in.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+pub(crate) struct ZoneTable(BTreeMap<String, Vec<String>>);
+
+impl ZoneTable {
+    /// The map, checked.
+    pub(crate) fn zones(&self) -> Result<Zones, ZoneError> {
+        let pairs = self.0.iter().flat_map(|(zone, networks)| {
+            let networks = networks.iter();
+            networks.map(move |network| (network.as_str(), zone.as_str()))
+        });
+        Zones::parse(pairs)
+    }
+}

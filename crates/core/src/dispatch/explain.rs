@@ -1,0 +1,78 @@
+//! Why a decision is as it is, in the terms it was made of.
+
+use super::candidate::Collector;
+use crate::{
+    fleet::{Exclusion, MemberId, Zone},
+    policy::{CostTerms, Place},
+};
+
+/// A decision that was not made, laid open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// Who would serve; `None` if nobody has a slot free.
+    pub chosen: Option<Place>,
+    /// Where the client is, if the operator said.
+    pub client_zone: Option<Zone>,
+    /// Everybody able.
+    pub considered: Vec<Considered>,
+    /// Everybody else.
+    pub excluded: Vec<Excluded>,
+}
+
+/// A node that is able.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Considered {
+    /// Which; `None` is the node that decides.
+    pub member: Option<MemberId>,
+    /// Where it stands.
+    pub zone: Option<Zone>,
+    /// Flows on it.
+    pub flows: u64,
+    /// Bytes per second it is believed to send.
+    pub capacity_bytes_per_s: f64,
+    /// Its cost, in parts.
+    pub terms: CostTerms,
+}
+
+/// A node that is not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Excluded {
+    /// Which; `None` is the node that decides.
+    pub member: Option<MemberId>,
+    /// Why not.
+    pub why: Exclusion,
+}
+
+pub(super) fn explain(collector: &Collector<'_>, chosen: Option<Place>) -> Explanation {
+    let mut explanation = Explanation {
+        chosen,
+        client_zone: collector.client_zone().cloned(),
+        considered: Vec::new(),
+        excluded: Vec::new(),
+    };
+    let here = collector.fleet.here();
+    match collector.here_exclusion() {
+        Some(why) => explanation.excluded.push(Excluded { member: None, why }),
+        None => explanation.considered.push(Considered {
+            member: None,
+            zone: collector.settings.zone.clone(),
+            flows: here.load.flows(),
+            capacity_bytes_per_s: here.capacity.bytes_per_s(),
+            terms: collector.here_terms(),
+        }),
+    }
+    for member in collector.fleet.members() {
+        let id = Some(member.id().clone());
+        match collector.exclusion(member) {
+            Some(why) => explanation.excluded.push(Excluded { member: id, why }),
+            None => explanation.considered.push(Considered {
+                member: id,
+                zone: member.zone().cloned(),
+                flows: member.load().flows(),
+                capacity_bytes_per_s: member.capacity().bytes_per_s(),
+                terms: collector.terms(member),
+            }),
+        }
+    }
+    explanation
+}
