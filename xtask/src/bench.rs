@@ -16,6 +16,7 @@ use comfy_table::{CellAlignment, Table, presets};
 mod catalog;
 mod cold;
 mod contender;
+mod decide;
 mod fairness;
 mod fetch;
 mod idle;
@@ -40,6 +41,8 @@ pub(crate) enum Bench {
     Catalog(catalog::Args),
     /// A download from a cold disk: what hot files on the same thread wait for it, beside nginx.
     Cold(cold::Args),
+    /// The dispatcher: what a decision costs, by the size of the fleet.
+    Decide,
     /// What small requests wait beside idle connections, slow readers and a fast client.
     Fairness(fairness::Args),
     /// The access log: what a line costs the thread that serves.
@@ -53,6 +56,7 @@ pub(crate) fn run(bench: &Bench, root: &Path) -> ExitCode {
     let measured = match bench {
         Bench::Catalog(args) => catalog::run(args, root),
         Bench::Cold(args) => cold::run(args, root),
+        Bench::Decide => decide::run(root),
         Bench::Fairness(args) => fairness::run(args, root),
         Bench::Log => log::run(root),
         Bench::Serve(args) => serve::run(args, root),

@@ -6,6 +6,8 @@
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use overspill_core::{
+    dispatch::Offload,
+    policy::PolicyKind,
     secret::FleetToken,
     units::{Rate, counted, display_size},
 };
@@ -147,7 +149,11 @@ impl Args {
                 .map_err(|error| format!("--ca-file: {error}"))?,
             listen: surroundings.bindings(),
             public_url: self.public_url.clone(),
-            zone: self.common.dispatch.zone.clone(),
+            dispatch: self.common.dispatch.settings(
+                PolicyKind::TwoChoices,
+                Offload::WhenBusy,
+                surroundings.zones.clone(),
+            ),
             capacity: surroundings.capacity,
             scrub_rate: self.scrub_rate,
             cores: self.common.cores(),

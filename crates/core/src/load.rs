@@ -1,4 +1,5 @@
-//! What a node's load is made of: remaining bytes by size, rates that decay, egress capacity.
+//! What a node's load is made of: remaining bytes by size, rates that decay, egress capacity,
+//! pressure, and what clients get from which node.
 //!
 //! Numbers only. It must never read a clock: every time is an argument and only grows.
 
@@ -9,7 +10,7 @@ mod histogram;
 mod pressure;
 
 pub use self::{
-    capacity::CapacityEstimate,
+    capacity::{CapacityEstimate, Prior, SameFlows, Sample},
     client_rates::{ClientRates, ClientSample, Limit, MemberRate},
     ewma::DecayingRatio,
     histogram::{BUCKETS, Bucket, LoadHistogram},

@@ -9,13 +9,14 @@ use std::{
 };
 
 use http::Method;
-use overspill_core::{catalog::Revision, secret::FleetToken};
+use overspill_core::{catalog::Revision, fleet::Input, secret::FleetToken};
 use overspill_net::client::{ClientError, HttpClient, Patience, Reply, Trust};
-use overspill_node::{Meter, Rules};
+use overspill_node::{Meter, Rules, SharedDispatcher};
 use overspill_wire::{
     feed::FeedKind,
     fleet::{Event, SignedEvent},
     paths,
+    view::{self, MemberMessage},
 };
 use thiserror::Error;
 use tokio::{sync::watch, time::sleep};
@@ -56,6 +57,7 @@ pub(crate) struct Tie {
     pub(crate) meter: Arc<Meter>,
     pub(crate) arrivals: Arc<Arrivals>,
     pub(crate) rules: KeptRules,
+    pub(crate) dispatcher: Arc<SharedDispatcher>,
     pub(crate) state: watch::Sender<Link>,
 }
 
@@ -105,6 +107,7 @@ impl Tie {
                 return;
             }
             self.say_away(&error);
+            self.lose_sight_of_server();
             if was_connected && begun.elapsed() > MAX_PAUSE {
                 tries = 0;
             }
@@ -125,6 +128,14 @@ impl Tie {
         self.state.send_replace(Link::Away(Some(error.to_string())));
     }
 
+    /// Nobody is sent to a server that does not answer; the rest of the last view stands.
+    fn lose_sight_of_server(&self) {
+        if let Ok(server) = view::SERVER.parse() {
+            // Unknown before the first view.
+            let _ = self.dispatcher.handle(&Input::StreamClosed(&server));
+        }
+    }
+
     /// One life of a session, from join to failure.
     async fn follow(&self, client: &HttpClient) -> LinkError {
         let session = match join(client, &self.server, &self.token, &self.applicant).await {
@@ -137,6 +148,7 @@ impl Tie {
             replica: &self.replica,
             syncer: &self.syncer,
             meter: &self.meter,
+            dispatcher: &self.dispatcher,
             arrivals: &self.arrivals,
             epoch: self.applicant.epoch,
         };
@@ -187,6 +199,7 @@ impl Tie {
                 listing,
             } => (revision, instance, listing),
             Event::Ping => return Ok(()),
+            Event::Fleet { members } => return self.take_view(members),
             Event::Rules { text } => {
                 if let Err(error) = self.rules.take(&text) {
                     tracing::warn!(%error, "the server's rules are not in force here");
@@ -201,6 +214,21 @@ impl Tie {
         }
         self.replica.listed(listing);
         self.state.send_replace(Link::Connected(target));
+        Ok(())
+    }
+
+    /// Lets the dispatcher see the fleet as the server does.
+    fn take_view(&self, members: Vec<MemberMessage>) -> Result<(), LinkError> {
+        let server = self.server.as_str();
+        let views = members
+            .into_iter()
+            .take(view::MAX_MEMBERS)
+            .map(|member| member.into_view(server));
+        let views = views
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| LinkError::Forged(error.to_string()))?;
+        // A view concerns whom it names, so nobody can be unknown.
+        let _ = self.dispatcher.handle(&Input::Viewed(&views));
         Ok(())
     }
 

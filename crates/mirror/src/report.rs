@@ -1,7 +1,7 @@
 //! Telling the server how the mirror is.
 //!
-//! Once a second with jitter, and at once when a client has arrived or something was verified, lost
-//! or filled up. What has been told is only believed told when the server said so; after any failure
+//! Once a second with jitter, and at once when a client has arrived, something was verified, lost or
+//! filled up, the load has jumped, or the node has no slot left or one again. What has been told is only believed told when the server said so; after any failure
 //! everything is told again. It must never send more roots at once than a report may hold.
 
 use std::{
@@ -12,12 +12,12 @@ use std::{
 use http::Method;
 use overspill_core::{
     catalog::Revision,
-    dispatch::DispatchId,
-    fleet::{Held, Report},
-    load::Pressure,
+    dispatch::{DispatchId, Dispatcher},
+    fleet::{Condition, Held, Report},
+    load::ClientSample,
 };
 use overspill_net::client::HttpClient;
-use overspill_node::Meter;
+use overspill_node::{Meter, SharedDispatcher};
 use overspill_wire::{
     fleet::{MAX_ACKNOWLEDGED, ReportMessage},
     paths,
@@ -34,6 +34,10 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(1);
 /// Least distance between reports, however much happens.
 const AT_MOST_EVERY: Duration = Duration::from_millis(100);
+/// A change of the flows or bytes in flight by more than this share is told at once.
+const JUMP: f64 = 0.25;
+/// Below so many flows a jump is nothing.
+const FEW_FLOWS: u64 = 4;
 
 /// Dispatches whose clients have arrived, waiting to be acknowledged.
 #[derive(Debug, Default)]
@@ -60,6 +64,7 @@ pub(crate) struct Reporter<'a> {
     pub(crate) replica: &'a Arc<Replica>,
     pub(crate) syncer: &'a Arc<Syncer>,
     pub(crate) meter: &'a Meter,
+    pub(crate) dispatcher: &'a SharedDispatcher,
     pub(crate) arrivals: &'a Arrivals,
     pub(crate) epoch: u64,
 }
@@ -68,6 +73,9 @@ pub(crate) struct Reporter<'a> {
 struct Told {
     complete: Option<Revision>,
     seq: u64,
+    condition: Condition,
+    flows: u64,
+    bytes: u64,
 }
 
 impl Reporter<'_> {
@@ -76,6 +84,9 @@ impl Reporter<'_> {
         let mut told = Told {
             complete: None,
             seq: 0,
+            condition: Condition::Normal,
+            flows: 0,
+            bytes: 0,
         };
         loop {
             let report = self.report(&mut told);
@@ -94,39 +105,75 @@ impl Reporter<'_> {
             let rest = EVERY
                 .mul_f64(0.9 + 0.2 * fastrand::f64())
                 .saturating_sub(AT_MOST_EVERY);
-            let _ = timeout(rest, self.replica.changed.notified()).await;
+            let _ = timeout(rest, self.something_to_tell(&told)).await;
+        }
+    }
+
+    /// Waits for a change that the server should know of at once.
+    async fn something_to_tell(&self, told: &Told) {
+        let changed = self.replica.changed.notified();
+        let jumped = async {
+            while !self.has_jumped(told) {
+                sleep(AT_MOST_EVERY).await;
+            }
+        };
+        // Whichever comes first; a notification that is left over is told of next time.
+        tokio::select! {
+            () = changed => {}
+            () = jumped => {}
+        }
+    }
+
+    fn has_jumped(&self, told: &Told) -> bool {
+        let load = self.meter.load();
+        let many = load.flows().max(told.flows) >= FEW_FLOWS;
+        let by_flows = differ(load.flows(), told.flows);
+        let by_bytes = differ(load.bytes(), told.bytes);
+        (many && (by_flows || by_bytes)) || self.condition() != told.condition
+    }
+
+    fn condition(&self) -> Condition {
+        match self.syncer.condition() {
+            Condition::Normal if self.dispatcher.look(Dispatcher::is_full) => Condition::Overloaded,
+            condition => condition,
         }
     }
 
     fn report(&self, told: &mut Told) -> Report {
         told.seq += 1;
         let progress = self.replica.progress();
-        let reading = self.meter.read(Instant::now());
+        let now = Instant::now();
+        let reading = self.meter.read(now);
+        told.condition = self.condition();
+        (told.flows, told.bytes) = (reading.load.flows(), reading.load.bytes());
         Report {
             epoch: self.epoch,
             seq: told.seq,
-            condition: self.syncer.condition(),
+            condition: told.condition,
             load: reading.load,
-            flows_limited_by_client: 0,
+            flows_limited_by_client: reading.flows_limited_by_client,
             egress_bytes_per_s: reading.egress_bytes_per_s,
             capacity: reading.capacity,
-            pressure: Pressure::new(
-                reading.egress_bytes_per_s / reading.capacity.bytes_per_s(),
-                0.0,
-                0.0,
-            ),
+            pressure: reading.pressure,
             complete: progress.complete,
             catalog: progress.catalog,
             held: self.held(told, progress.complete),
             acknowledged: self.arrivals.take(),
-            clients: Vec::new(),
+            clients: self.clients(now),
             missing_objects: progress.missing_objects,
             missing_bytes: progress.missing_bytes,
             flows_served: reading.totals.finished,
             flows_cut: reading.totals.cut,
-            errors: 0,
+            errors: reading.totals.errors,
             bytes_served: reading.totals.bytes,
         }
+    }
+
+    /// What was seen of clients since the last report, the latest of it.
+    fn clients(&self, now: Instant) -> Vec<ClientSample> {
+        let mut seen = self.meter.client_samples(now);
+        self.dispatcher.see_own_clients(&seen);
+        seen.split_off(seen.len().saturating_sub(Report::MAX_CLIENTS))
     }
 
     /// All roots beyond the complete revision when that has moved, otherwise only the new ones.
@@ -137,4 +184,10 @@ impl Reporter<'_> {
             Held::Replace(self.replica.held_beyond_complete(Held::MAX_PER_REPORT))
         }
     }
+}
+
+/// Whether two figures differ by more than [`JUMP`] of the larger.
+fn differ(one: u64, other: u64) -> bool {
+    let (less, more) = (one.min(other), one.max(other));
+    (more - less) as f64 > more as f64 * JUMP
 }

@@ -18,7 +18,8 @@ use overspill_core::{
 };
 use overspill_net::FileBody;
 use overspill_node::{
-    Ask, FileVersion, Found, FoundFile, Meter, NodeIdentity, Role, Route, resident_bytes,
+    Ask, FileVersion, Found, FoundFile, Meter, NodeIdentity, Role, Route, SharedDispatcher,
+    resident_bytes,
 };
 use overspill_store::{
     archive::{Contents, Item},
@@ -39,6 +40,7 @@ pub(crate) struct MirrorRole {
     pub(crate) syncer: Arc<Syncer>,
     pub(crate) arrivals: Arc<Arrivals>,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) dispatcher: Arc<SharedDispatcher>,
     pub(crate) scrub: Arc<ScrubCounts>,
     pub(crate) identity: NodeIdentity,
     pub(crate) member: MemberId,
@@ -163,11 +165,13 @@ impl Role for MirrorRole {
         contents.revision() != Revision::ZERO && contents.after(None).all(|item| is_here(&item))
     }
 
-    fn route(&self, _ask: &Ask<'_>) -> Route {
-        Route::Here
+    fn route(&self, ask: &Ask<'_>) -> Route {
+        self.dispatcher.route(ask)
     }
 
-    fn returned_from(&self, _member: &MemberId, _ask: &Ask<'_>) {}
+    fn returned_from(&self, member: &MemberId, ask: &Ask<'_>) {
+        self.dispatcher.returned_from(member, ask);
+    }
 
     fn arrived(&self, ticket: &[u8]) -> Option<Ticket> {
         let now = SystemTime::now()
@@ -212,8 +216,8 @@ impl Role for MirrorRole {
                 missing_bytes: progress.missing_bytes,
                 resident_bytes: resident_bytes(),
             },
-            policy: None,
-            decisions: None,
+            policy: Some(self.dispatcher.policy().name().to_owned()),
+            decisions: Some(self.dispatcher.counts()),
             members: Vec::new(),
             problems: self.problems(),
         }

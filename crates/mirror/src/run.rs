@@ -13,7 +13,8 @@ use std::{
 };
 
 use overspill_core::{
-    fleet::{MemberId, Zone},
+    dispatch::Settings,
+    fleet::{MemberId, Orders, Zone},
     secret::{FleetToken, Purpose},
     units::Rate,
 };
@@ -22,7 +23,8 @@ use overspill_net::{
     client::{HttpClient, Patience, Trust},
 };
 use overspill_node::{
-    Meter, NodeIdentity, NodeService, NodeSettings, Role, common_routes, raise_open_files,
+    Meter, NodeIdentity, NodeService, NodeSettings, Role, SharedDispatcher, capacity_prior,
+    common_routes, raise_open_files,
 };
 use overspill_store::{
     index::{Index, IndexError},
@@ -64,8 +66,8 @@ pub struct Config {
     pub trust: Trust,
     /// What clients are to use; the address the server sees, if not given.
     pub public_url: Option<String>,
-    /// Where it stands, if the operator said.
-    pub zone: Option<Zone>,
+    /// How it dispatches, and where it stands.
+    pub dispatch: Settings,
     /// Egress capacity, if the operator knows it.
     pub capacity: Option<Rate>,
     /// How fast stored objects are read again to check them.
@@ -125,6 +127,8 @@ pub struct Running {
 const CONTROL_THREADS: usize = 2;
 /// How often unused objects are looked for.
 const COLLECT_EVERY: Duration = Duration::from_secs(30);
+/// How often the dispatcher is told that time passes.
+const TICK: Duration = Duration::from_millis(100);
 /// How often egress is sampled and the index made durable.
 const EVERY_SECOND: Duration = Duration::from_secs(1);
 
@@ -144,16 +148,14 @@ pub fn start(config: Config) -> Result<Running, StartError> {
 
     let flows = Arc::new(FlowTable::new(config.cores));
     let (link_sender, link) = watch::channel(Link::Away(None));
+    let zone = config.dispatch.zone.as_ref();
     let applicant = Applicant {
         member: member.to_string(),
         url: public_url,
         port: addresses.first().map_or(0, SocketAddr::port),
         scheme: scheme(&config.listen),
         epoch: epoch(),
-        zone: config
-            .zone
-            .as_ref()
-            .map_or_else(String::new, Zone::to_string),
+        zone: zone.map_or_else(String::new, Zone::to_string),
     };
     let role = Arc::new(make_role(
         &config,
@@ -208,15 +210,24 @@ fn make_role(
 ) -> MirrorRole {
     let client = HttpClient::with_trust(Patience::default(), config.trust.clone());
     let plan = Plan::new(server.clone());
+    let meter = Arc::new(Meter::new(
+        Arc::clone(flows),
+        capacity_prior(config.capacity),
+        Instant::now(),
+    ));
+    let dispatcher = SharedDispatcher::new(
+        &config.token,
+        Arc::clone(&meter),
+        config.dispatch.clone(),
+        Orders::default(),
+        epoch(),
+    );
     MirrorRole {
         syncer: Arc::new(Syncer::new(Arc::clone(&replica), client, plan)),
         replica,
         arrivals: Arc::new(Arrivals::default()),
-        meter: Arc::new(Meter::new(
-            Arc::clone(flows),
-            config.capacity,
-            Instant::now(),
-        )),
+        meter,
+        dispatcher: Arc::new(dispatcher),
         scrub: Arc::new(ScrubCounts::default()),
         identity: NodeIdentity {
             role: "mirror",
@@ -248,6 +259,7 @@ fn make_tie(
         syncer: Arc::clone(&role.syncer),
         meter: Arc::clone(&role.meter),
         arrivals: Arc::clone(&role.arrivals),
+        dispatcher: Arc::clone(&role.dispatcher),
         rules,
         state,
     }
@@ -270,8 +282,18 @@ fn start_control(tie: Tie, syncer: &Arc<Syncer>) -> io::Result<Runtime> {
     let watcher = Arc::clone(syncer);
     control.spawn(async move { watcher.watch_disk_forever().await });
     control.spawn(keep_house(Arc::clone(&tie.meter), Arc::clone(&tie.replica)));
+    control.spawn(keep_time(Arc::clone(&tie.dispatcher)));
     control.spawn(tie.keep());
     Ok(control)
+}
+
+/// Tells the dispatcher that time passes.
+async fn keep_time(dispatcher: Arc<SharedDispatcher>) {
+    let mut tick = interval(TICK);
+    loop {
+        tick.tick().await;
+        dispatcher.tick();
+    }
 }
 
 /// What has to be done from time to time.

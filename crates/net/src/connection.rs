@@ -14,6 +14,7 @@ use overspill_http1::{
 
 use crate::{
     admission::{ConnectionPermit, RetryAfter},
+    evidence::{self, Look},
     flows::Flow,
     handover::{self, Protocol},
     listener::Core,
@@ -286,9 +287,11 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
             }
             body => {
                 let flow = self.connection.core.shard.begin(body.planned_bytes());
+                let began = self.look_before(body.planned_bytes());
                 let sent = Box::pin(self.send_flow(body, &flow)).await;
                 self.sent_bytes = flow.sent_bytes();
                 sent?;
+                self.learn_from(began);
                 flow.finish();
             }
         }
@@ -298,6 +301,31 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
     fn count_joined(&mut self, bytes: u64) {
         self.connection.core.shard.sent_at_once(bytes);
         self.sent_bytes = bytes;
+    }
+
+    /// A look at the connection before a body that is large enough to learn from.
+    fn look_before(&self, planned_bytes: u64) -> Option<Look> {
+        let is_large = planned_bytes >= evidence::SAMPLED_BYTES;
+        is_large
+            .then(|| self.connection.registered.activity.look(Instant::now()))
+            .flatten()
+    }
+
+    /// What a body said of its client, if the sweep had no time to see it.
+    fn learn_from(&self, began: Option<Look>) {
+        let Some(began) = began else {
+            return;
+        };
+        let (connection, now) = (&self.connection, Instant::now());
+        if now.saturating_duration_since(began.at) >= evidence::SHORT_BODY {
+            return;
+        }
+        let address = connection.client.address.ip();
+        let ended = connection.registered.activity.look(now);
+        let sample = ended.and_then(|ended| evidence::of_short_body(&began, &ended, address));
+        if let Some(sample) = sample {
+            connection.core.shard.learned(sample);
+        }
     }
 
     /// Sends a body that is worth counting while it is under way.

@@ -12,8 +12,10 @@ use std::{
     },
 };
 
-use overspill_core::load::LoadHistogram;
+use overspill_core::load::{ClientSample, LoadHistogram};
 use slab::Slab;
+
+use crate::evidence::{ClientSamples, SendingSample};
 
 /// The flows and counters of all cores.
 #[derive(Debug)]
@@ -28,6 +30,16 @@ pub struct Shard {
     bytes: AtomicU64,
     finished: AtomicU64,
     cut: AtomicU64,
+    errors: AtomicU64,
+    /// Written by the core's sweep, and at the end of larger bodies.
+    evidence: Mutex<Evidence>,
+}
+
+/// What the kernel said of a core's connections.
+#[derive(Debug, Default)]
+struct Evidence {
+    sending: SendingSample,
+    clients: ClientSamples,
 }
 
 /// Sums since the start of the process.
@@ -39,6 +51,8 @@ pub struct FlowTotals {
     pub finished: u64,
     /// Bodies that ended early, by whoever's fault.
     pub cut: u64,
+    /// Requests that this node failed: server errors, but for having no room.
+    pub errors: u64,
 }
 
 /// One body being sent; counts as cut unless it is finished before it is dropped.
@@ -67,9 +81,8 @@ impl FlowTable {
     pub fn load(&self) -> LoadHistogram {
         let mut load = LoadHistogram::empty();
         for shard in &self.shards {
-            for (_, remaining) in shard.remaining().iter() {
-                load.add(remaining.load(Relaxed));
-            }
+            let remaining = shard.remaining();
+            load.extend(remaining.iter().map(|(_, flow)| flow.load(Relaxed)));
         }
         load
     }
@@ -82,6 +95,23 @@ impl FlowTable {
             .sum()
     }
 
+    /// What the last second brought the connections that were sending, over all cores.
+    pub fn sending(&self) -> SendingSample {
+        let shards = self.shards.iter();
+        shards.fold(SendingSample::default(), |sum, shard| {
+            sum.plus(&shard.evidence().sending)
+        })
+    }
+
+    /// Takes what was learned of clients since the last time; of each core at most as much as
+    /// [`MAX_CLIENT_SAMPLES`](crate::MAX_CLIENT_SAMPLES), the latest.
+    pub fn take_client_samples(&self) -> Vec<ClientSample> {
+        let shards = self.shards.iter();
+        shards
+            .flat_map(|shard| shard.evidence().clients.take())
+            .collect()
+    }
+
     /// Sums over all cores.
     pub fn totals(&self) -> FlowTotals {
         self.shards
@@ -90,6 +120,7 @@ impl FlowTable {
                 bytes: sum.bytes + shard.bytes.load(Relaxed),
                 finished: sum.finished + shard.finished.load(Relaxed),
                 cut: sum.cut + shard.cut.load(Relaxed),
+                errors: sum.errors + shard.errors.load(Relaxed),
             })
     }
 }
@@ -111,6 +142,26 @@ impl Shard {
     pub fn sent_at_once(&self, bytes: u64) {
         add(&self.bytes, bytes);
         add(&self.finished, 1);
+    }
+
+    /// What the last second brought the connections of this core.
+    pub(crate) fn set_sending(&self, sending: SendingSample) {
+        self.evidence().sending = sending;
+    }
+
+    /// Something was learned of a client.
+    pub(crate) fn learned(&self, sample: ClientSample) {
+        self.evidence().clients.push(sample);
+    }
+
+    /// Held for a copy or a push; nothing in it can panic.
+    fn evidence(&self) -> std::sync::MutexGuard<'_, Evidence> {
+        self.evidence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request that this node failed.
+    pub fn failed(&self) {
+        add(&self.errors, 1);
     }
 
     /// The lock is held for a slab operation only and nothing in it can panic; should it ever have,
@@ -181,7 +232,8 @@ mod tests {
             FlowTotals {
                 bytes: 105,
                 finished: 2,
-                cut: 1
+                cut: 1,
+                errors: 0
             }
         );
     }

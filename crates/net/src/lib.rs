@@ -11,6 +11,7 @@ pub mod client;
 mod clock;
 mod connection;
 mod disk;
+mod evidence;
 mod flows;
 mod handover;
 mod listener;
@@ -29,6 +30,7 @@ pub use self::{
         CLIENTS_MAX, ClientLimits, ConnectionPermit, Gate, GateTotals, Pace, Refusal, RetryAfter,
     },
     clock::{Clock, Now},
+    evidence::{MAX_CLIENT_SAMPLES, SendingSample},
     flows::{Flow, FlowTable, FlowTotals, Shard},
     handover::HandedOver,
     listener::{BindError, Binding, Bound, ServeLimits, Serving, any_address, bind},

@@ -426,7 +426,7 @@ async fn sweep<S: Service>(core: Rc<Core<S>>) {
     loop {
         ticks.tick().await;
         let now = Instant::now();
-        core.sweeper.sweep(now, &patience);
+        core.sweeper.sweep(now, &patience, &core.shard);
         core.service.every_second(now);
     }
 }

@@ -18,7 +18,11 @@ use slab::Slab;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use crate::listener::Seat;
+use crate::{
+    evidence::{Look, Sums, Watched},
+    flows::Shard,
+    listener::Seat,
+};
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -106,6 +110,8 @@ struct Tick(u32);
 pub(crate) struct Sweeper {
     began: Instant,
     connections: RefCell<Slab<Rc<Activity>>>,
+    sweeps: Cell<u64>,
+    watched: RefCell<Watched>,
 }
 
 /// A connection's registration; ends with it.
@@ -166,7 +172,8 @@ impl Activity {
         self.ended.get()
     }
 
-    fn overdue(&self, now: Tick, patience: &Patience) -> Option<Overdue> {
+    /// Judges the connection; `looked` is what the kernel says of one that is sending.
+    fn overdue(&self, now: Tick, patience: &Patience, looked: Option<&TcpInfo>) -> Option<Overdue> {
         let moved = self.moved.get();
         if self.seen.replace(moved) != moved {
             self.silent_since.set(now);
@@ -180,8 +187,8 @@ impl Activity {
             Phase::Reading => self
                 .silent(now, patience.reading)
                 .or_else(|| self.slow(now, patience.window, moved, HEAD_BYTES_PER_S)),
-            Phase::Sending => self.overdue_reader(now, patience, Resting::Ours),
-            Phase::Exchanging => self.overdue_reader(now, patience, Resting::Unknown),
+            Phase::Sending => self.overdue_reader(now, patience, looked, Resting::Ours),
+            Phase::Exchanging => self.overdue_reader(now, patience, looked, Resting::Unknown),
         }
     }
 
@@ -192,8 +199,14 @@ impl Activity {
 
     /// Judges a client by what it has acknowledged, not by what the kernel took for it: a full send
     /// buffer of a slow client stands still for minutes while the client reads all the time.
-    fn overdue_reader(&self, now: Tick, patience: &Patience, resting: Resting) -> Option<Overdue> {
-        let info = self.tcp_info().unwrap_or_default();
+    fn overdue_reader(
+        &self,
+        now: Tick,
+        patience: &Patience,
+        looked: Option<&TcpInfo>,
+        resting: Resting,
+    ) -> Option<Overdue> {
+        let info = looked.copied().unwrap_or_default();
         if !info.is_waiting_for_client() {
             // It has taken all there is.
             if resting == Resting::Ours {
@@ -258,9 +271,22 @@ impl Activity {
         let _ = SockRef::from(&self.stream).set_linger(None);
     }
 
+    /// What the kernel knows of the connection, if it is sending.
+    fn look_if_sending(&self) -> Option<TcpInfo> {
+        match self.phase.get() {
+            Phase::Idle | Phase::Reading => None,
+            Phase::Sending | Phase::Exchanging => self.tcp_info(),
+        }
+    }
+
     /// What the kernel knows of the connection.
     pub(crate) fn tcp_info(&self) -> Option<TcpInfo> {
         tcp_info(&self.stream).ok()
+    }
+
+    /// The same, and when that was.
+    pub(crate) fn look(&self, now: Instant) -> Option<Look> {
+        self.tcp_info().map(|info| Look { at: now, info })
     }
 }
 
@@ -269,6 +295,8 @@ impl Sweeper {
         Self {
             began: Instant::now(),
             connections: RefCell::default(),
+            sweeps: Cell::new(0),
+            watched: RefCell::default(),
         }
     }
 
@@ -288,15 +316,23 @@ impl Sweeper {
         }
     }
 
-    /// Shuts down what is overdue.
-    pub(crate) fn sweep(&self, now: Instant, patience: &Patience) {
-        let now = self.tick(now);
-        for (_, activity) in self.connections.borrow().iter() {
-            if let Some(overdue) = activity.overdue(now, patience) {
+    /// Shuts down what is overdue, and leaves word with `shard` of what is sending.
+    pub(crate) fn sweep(&self, now: Instant, patience: &Patience, shard: &Shard) {
+        let sweep = self.sweeps.get() + 1;
+        self.sweeps.set(sweep);
+        let (tick, mut sums) = (self.tick(now), Sums::new(now, sweep));
+        let mut watched = self.watched.borrow_mut();
+        for (slot, activity) in self.connections.borrow().iter() {
+            let looked = activity.look_if_sending();
+            if let Some(info) = looked {
+                watched.look(slot, activity, info, &mut sums, shard);
+            }
+            if let Some(overdue) = activity.overdue(tick, patience, looked.as_ref()) {
                 activity.ended.set(Some(overdue));
                 activity.shut_down();
             }
         }
+        watched.finish(&sums, shard);
     }
 
     /// Shuts down every connection that is between requests.
@@ -320,6 +356,7 @@ impl Sweeper {
 
 impl Drop for Registered {
     fn drop(&mut self) {
+        self.sweeper.watched.borrow_mut().forget(self.slot);
         self.sweeper.connections.borrow_mut().try_remove(self.slot);
     }
 }

@@ -6,6 +6,7 @@
 )]
 
 use std::{
+    cell::RefCell,
     fs::{self, File},
     io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream},
@@ -16,11 +17,15 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use overspill_core::{path::CatalogPath, units::Rate};
+use overspill_core::{
+    load::{ClientSample, Limit},
+    path::CatalogPath,
+    units::Rate,
+};
 use overspill_http1::{range::ByteRange, request::Request, response::HeadWriter, status::Status};
 use overspill_net::{
     Answer, BindError, Binding, Body, Client, Decision, FileBody, FlowTable, HandedOver, Now,
-    Reply, ServeLimits, Service, Serving, bind,
+    Reply, ServeLimits, Service, Serving, Streamed, bind,
 };
 use overspill_store::tree::{Hidden, Opened, Tree};
 use tokio_util::sync::CancellationToken;
@@ -44,6 +49,17 @@ impl Folder {
             }
             _ => FileBody::Object(Arc::new(File::open(self.0.join("file")).unwrap())),
         }
+    }
+}
+
+impl Folder {
+    /// The file as hyper sends it, counted by nobody.
+    fn streamed(&self) -> HandedOver {
+        let file = self.file("/object");
+        let range = ByteRange::new(0, file.file().metadata().unwrap().len()).unwrap();
+        let body = Body::File { file, range };
+        let streamed = Streamed::new(body, &FlowTable::new(1).shard(0));
+        HandedOver::Streamed(Box::new(streamed))
     }
 }
 
@@ -92,7 +108,10 @@ impl Service for Folder {
         let path = request.uri().path().to_owned();
         // A body that breaks off is answered to nobody.
         let _ = request.into_body().collect().await;
-        http::Response::new(HandedOver::Whole(Bytes::from(path)))
+        http::Response::new(match path.as_str() {
+            "/-/object" => self.streamed(),
+            _ => HandedOver::Whole(Bytes::from(path)),
+        })
     }
 }
 
@@ -290,6 +309,61 @@ fn a_reader_of_a_byte_now_and_then_is_cut_and_one_that_is_merely_slow_is_not() {
 
 /// Between two steps of a slow client: 64 KiB each are 640 KiB/s at most, a byte each 10 bytes/s.
 const STEP: Duration = Duration::from_millis(100);
+
+/// The sweep sees what the client's own window does, on our path and on hyper's.
+#[test]
+fn a_client_that_reads_slowly_holds_itself_back() {
+    for path in ["/object", "/-/object"] {
+        let scene = Scene::start(|_| {});
+        let mut slow = scene.connect();
+        slow.write_all(get(path).as_bytes()).unwrap();
+        let mut part = vec![0; 64 << 10];
+        let step = || slow.read_exact(&mut part).unwrap();
+        let learned: RefCell<Vec<ClientSample>> = RefCell::default();
+        let what = format!("a sample of {path}");
+        until(&what, STEP, step, || {
+            let mut learned = learned.borrow_mut();
+            learned.extend(scene.flows.take_client_samples());
+            learned
+                .iter()
+                .any(|sample| sample.limited_by == Limit::Client)
+        });
+        let sending = scene.flows.sending();
+        assert_eq!((sending.flows, sending.flows_limited_here), (1, 0));
+        let learned = learned.into_inner();
+        let sample = learned
+            .iter()
+            .find(|sample| sample.limited_by == Limit::Client);
+        let sample = sample.unwrap();
+        assert_eq!(sample.address, Ipv4Addr::LOCALHOST);
+        assert!(sample.rtt > Duration::ZERO);
+        // It asks for 640 KiB/s at most; the kernel opens its window in larger steps.
+        assert!(sample.bytes_per_s < f64::from(10 << 20), "{sample:?}");
+    }
+}
+
+#[test]
+fn a_body_that_no_sweep_saw_says_how_fast_its_client_was() {
+    let scene = Scene::start(|_| {});
+    let mut stream = scene.connect();
+    stream.write_all(get("/object").as_bytes()).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let begun = Instant::now();
+    assert!(rest(stream).len() > 20 << 20);
+    // The end of the body and the sample of it are one step of the core after the other.
+    until(
+        "the end",
+        STEP,
+        || {},
+        || scene.flows.totals().finished == 1,
+    );
+    let learned = scene.flows.take_client_samples();
+    let least = f64::from(20 << 20) / begun.elapsed().as_secs_f64() / 2.0;
+    assert!(
+        learned.iter().any(|sample| sample.bytes_per_s > least),
+        "{learned:?} {least}"
+    );
+}
 
 /// A byte is no silence; only the rate tells.
 #[test]

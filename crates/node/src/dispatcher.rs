@@ -23,7 +23,7 @@ use overspill_core::{
         Settings, WaiterId,
     },
     fleet::{Change, Fleet, FleetError, FleetEvent, HereLoad, Input, MemberId, Orders},
-    load::Pressure,
+    load::ClientSample,
     policy::PolicyKind,
     secret::FleetToken,
 };
@@ -153,6 +153,12 @@ impl SharedDispatcher {
         state.act();
     }
 
+    /// Takes in what this node saw of its own clients.
+    pub fn see_own_clients(&self, clients: &[ClientSample]) {
+        let mut state = self.state();
+        state.dispatcher.see_own_clients(Instant::now(), clients);
+    }
+
     /// Looks at the fleet.
     pub fn inspect<T>(&self, look: impl FnOnce(&Fleet) -> T) -> T {
         look(self.state().dispatcher.fleet())
@@ -221,14 +227,13 @@ impl State {
         }
         self.measured = Some(now);
         let reading = meter.read(now);
-        let egress = reading.egress_bytes_per_s / reading.capacity.bytes_per_s();
         self.dispatcher.measured(
             now,
             HereLoad {
                 load: reading.load,
-                flows_limited_by_client: 0,
+                flows_limited_by_client: reading.flows_limited_by_client,
                 capacity: reading.capacity,
-                pressure: Pressure::new(egress, 0.0, 0.0),
+                pressure: reading.pressure,
             },
         );
     }

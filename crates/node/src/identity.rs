@@ -9,11 +9,15 @@ use std::{
 };
 
 use overspill_core::{
-    load::{CapacityEstimate, LoadHistogram},
+    load::{
+        CapacityEstimate, ClientSample, Limit, LoadHistogram, Pressure, Prior, Sample as Second,
+    },
     units::Rate,
 };
-use overspill_net::{FlowTable, FlowTotals};
+use overspill_net::{FlowTable, FlowTotals, SendingSample};
 use overspill_wire::status::NodeStatus;
+
+use crate::machine::Machine;
 
 /// What a node is called.
 #[derive(Clone, Debug)]
@@ -28,7 +32,7 @@ pub struct NodeIdentity {
     pub started: Instant,
 }
 
-/// Measures a node's egress and capacity from its flow table.
+/// Measures a node's egress, capacity and pressure, from its flow table and the machine.
 #[derive(Debug)]
 pub struct Meter {
     flows: Arc<FlowTable>,
@@ -41,7 +45,30 @@ struct MeterState {
     sampled: Instant,
     sampled_bytes: u64,
     egress_bytes_per_s: f64,
+    sending: SendingSample,
+    pressure: Pressure,
+    machine: Machine,
 }
+
+impl MeterState {
+    /// Whether nothing of this node's can be what holds flows back.
+    fn has_room(&self, now: Instant) -> bool {
+        self.pressure.utilization() < ROOM_TO_SPARE_RATIO && !self.capacity.is_saturated(now)
+    }
+
+    /// Flows that would not go faster if others ended. The kernel cannot tell our full link from a
+    /// client's slow line, but while there is room here it is not ours.
+    fn flows_limited_by_client(&self, now: Instant) -> u64 {
+        let limited_here = match self.has_room(now) {
+            true => 0,
+            false => self.sending.flows_limited_here,
+        };
+        self.sending.flows.saturating_sub(limited_here)
+    }
+}
+
+/// Below this share in use, nothing of the node's holds a flow back.
+const ROOM_TO_SPARE_RATIO: f64 = 0.5;
 
 /// One look at a node's load.
 #[derive(Clone, Debug)]
@@ -52,18 +79,25 @@ pub struct Reading {
     pub egress_bytes_per_s: f64,
     /// Capacity estimate.
     pub capacity: Rate,
+    /// How near the node was to what it can do, as of the last sample.
+    pub pressure: Pressure,
+    /// Flows that this node did not hold back in the last second: their clients did, or the way.
+    pub flows_limited_by_client: u64,
     /// Sums since start.
     pub totals: FlowTotals,
 }
 
 impl Meter {
-    /// A meter over `flows`, with the capacity the operator told, if any.
-    pub fn new(flows: Arc<FlowTable>, told: Option<Rate>, now: Instant) -> Self {
+    /// A meter over `flows`, with what is believed of the capacity so far.
+    pub fn new(flows: Arc<FlowTable>, prior: Prior, now: Instant) -> Self {
         let state = MeterState {
-            capacity: CapacityEstimate::new(told),
+            capacity: CapacityEstimate::new(prior),
             sampled: now,
             sampled_bytes: 0,
             egress_bytes_per_s: 0.0,
+            sending: SendingSample::default(),
+            pressure: Pressure::default(),
+            machine: Machine::new(),
         };
         Self {
             flows,
@@ -71,33 +105,66 @@ impl Meter {
         }
     }
 
-    /// Closes a sample; to be called about once a second.
+    /// Closes a sample; to be called about once a second, and not by a serving thread, for it reads
+    /// some small files of the kernel's.
     pub fn sample(&self, now: Instant) {
-        let bytes = self.flows.totals().bytes;
+        let (bytes, sending) = (self.flows.totals().bytes, self.flows.sending());
         let mut state = self.state();
         let elapsed_s = now.saturating_duration_since(state.sampled).as_secs_f64();
         if elapsed_s <= 0.0 {
             return;
         }
-        state.egress_bytes_per_s = bytes.saturating_sub(state.sampled_bytes) as f64 / elapsed_s;
+        let usage = state.machine.usage();
+        let egress = bytes.saturating_sub(state.sampled_bytes) as f64 / elapsed_s;
         state.sampled = now;
         state.sampled_bytes = bytes;
-        let egress = state.egress_bytes_per_s;
-        state.capacity.observe(now, egress);
+        state.egress_bytes_per_s = egress;
+        state.sending = sending;
+        let second = Second {
+            egress_bytes_per_s: egress,
+            flows: sending.flows,
+            flows_limited_here: sending.flows_limited_here,
+            same_flows: sending.same_flows,
+            cpu_busy: usage.cpu_busy,
+        };
+        state.capacity.observe(now, &second);
+        let used = egress / state.capacity.rate(now).bytes_per_s();
+        let cpu = usage.cpu_busy.max(usage.cpu_waiting);
+        state.pressure = Pressure::new(used, cpu, usage.disk_waiting);
     }
 
-    /// The load now, with egress and capacity as of the last sample.
+    /// Flows in flight by remaining bytes, now.
+    pub fn load(&self) -> LoadHistogram {
+        self.flows.load()
+    }
+
+    /// The load now, with everything else as of the last sample.
     pub fn read(&self, now: Instant) -> Reading {
-        let (egress_bytes_per_s, capacity) = {
-            let state = self.state();
-            (state.egress_bytes_per_s, state.capacity.rate(now))
-        };
+        let load = self.flows.load();
+        let totals = self.flows.totals();
+        let state = self.state();
         Reading {
-            load: self.flows.load(),
-            egress_bytes_per_s,
-            capacity,
-            totals: self.flows.totals(),
+            load,
+            egress_bytes_per_s: state.egress_bytes_per_s,
+            capacity: state.capacity.rate(now),
+            pressure: state.pressure,
+            flows_limited_by_client: state.flows_limited_by_client(now),
+            totals,
         }
+    }
+
+    /// What was learned of clients since the last call, which takes it away.
+    ///
+    /// The kernel cannot tell whose network held a flow back. While this node has room to spare,
+    /// somebody else's did, and the rate is the client's.
+    pub fn client_samples(&self, now: Instant) -> Vec<ClientSample> {
+        let mut samples = self.flows.take_client_samples();
+        if self.state().has_room(now) {
+            for sample in &mut samples {
+                sample.limited_by = Limit::Client;
+            }
+        }
+        samples
     }
 
     /// The node in figures.
@@ -120,5 +187,49 @@ impl Meter {
     /// Held for a few arithmetic operations that cannot panic.
     fn state(&self) -> std::sync::MutexGuard<'_, MeterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_second_of_sending_is_measured_against_the_capacity() {
+        let flows = Arc::new(FlowTable::new(1));
+        let (prior, began) = (Rate::from_bytes_per_s(1e6), Instant::now());
+        let meter = Meter::new(Arc::clone(&flows), Prior::Told(prior), began);
+        for (second, bytes, egress) in [(1, 250_000, 0.25), (2, 2_000_000, 1.0), (3, 0, 0.0)] {
+            flows.shard(0).sent_at_once(bytes);
+            let now = began + Duration::from_secs(second);
+            meter.sample(now);
+            let reading = meter.read(now);
+            assert_eq!(reading.egress_bytes_per_s, bytes as f64);
+            assert_eq!(reading.pressure.egress(), egress);
+            assert!(reading.pressure.utilization() >= egress);
+            assert_eq!(reading.capacity, prior);
+            assert_eq!(
+                reading.flows_limited_by_client, 0,
+                "nothing was seen sending"
+            );
+        }
+    }
+
+    #[test]
+    fn a_node_has_room_while_it_is_less_than_half_used() {
+        let now = Instant::now();
+        let flows = Arc::new(FlowTable::new(1));
+        let meter = Meter::new(flows, Prior::Assumed(Rate::GIGABIT), now);
+        for (pressure, has_room) in [
+            (Pressure::default(), true),
+            (Pressure::new(0.4, 0.2, 0.1), true),
+            (Pressure::new(0.5, 0.2, 0.1), false),
+            (Pressure::new(0.1, 0.2, 0.9), false),
+        ] {
+            meter.state().pressure = pressure;
+            assert_eq!(meter.state().has_room(now), has_room, "{pressure:?}");
+        }
     }
 }

@@ -12,6 +12,7 @@ mod dispatcher;
 mod file;
 mod identity;
 mod listing;
+mod machine;
 mod mime;
 mod over_hyper;
 mod parts;
@@ -32,7 +33,8 @@ pub use self::{
     },
     dispatcher::{SharedDispatcher, Verdict, Waiting},
     file::{FileVersion, FoundFile},
-    identity::{Meter, NodeIdentity},
+    identity::{Meter, NodeIdentity, Reading},
+    machine::capacity_prior,
     process::{raise_open_files, resident_bytes},
     query::TreeQuery,
     role::{Ask, Found, Role, Route},

@@ -107,7 +107,20 @@ impl<R: Role> NodeService<R> {
         match self.answer_hot(request, client, now, out) {
             Some(answer) => answer,
             // Boxed: what it may have to wait for would make every request's future as large.
-            None => Box::pin(self.answer_tree(request, client, now, out)).await,
+            None => {
+                let answer = Box::pin(self.answer_tree(request, client, now, out)).await;
+                self.count_error(out);
+                answer
+            }
+        }
+    }
+
+    /// Counts an answer that is this node's own failure: a dispatcher elsewhere wants to know.
+    fn count_error(&self, out: &[u8]) {
+        let status = out.get(STATUS_AT..STATUS_AT + 3);
+        // 503 says that there is no room, or that the bytes are elsewhere; that is no failure.
+        if status.is_some_and(|code| code[0] == b'5' && code != b"503") {
+            self.flows.shard(self.core).failed();
         }
     }
 
@@ -408,6 +421,9 @@ impl<R: Role> Service for NodeService<R> {
         over_hyper::answer(self, &request, &client, &now, &shard).await
     }
 }
+
+/// Where the status code stands in a response head.
+const STATUS_AT: usize = "HTTP/1.1 ".len();
 
 /// Sends a client whose path has `.` or empty segments to the path without them; refuses others.
 fn answer_bad_path(error: PathError, visit: Visit<'_>, out: &mut Vec<u8>) -> Answer {

@@ -5,6 +5,7 @@
 
 mod routes;
 mod sessions;
+mod view;
 
 pub(crate) use self::{
     routes::{Control, control_routes},

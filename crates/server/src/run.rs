@@ -16,7 +16,7 @@ use overspill_core::{dispatch::Settings, fleet::Orders, secret::FleetToken, unit
 use overspill_net::{BindError, Binding, FlowTable, ServeLimits, Serving, bind};
 use overspill_node::{
     Meter, NodeIdentity, NodeService, NodeSettings, Role, SharedDispatcher, SharedRules,
-    common_routes, raise_open_files,
+    capacity_prior, common_routes, raise_open_files,
 };
 use overspill_store::{
     index::IndexError,
@@ -173,7 +173,7 @@ fn make_role(
 ) -> ServerRole {
     let meter = Arc::new(Meter::new(
         Arc::clone(flows),
-        config.capacity,
+        capacity_prior(config.capacity),
         Instant::now(),
     ));
     // Only ties are broken by it, so the instance's randomness will do for a seed.
@@ -223,7 +223,10 @@ fn start_ticker(
                 ticks = ticks.wrapping_add(1);
                 role.dispatcher.tick();
                 if ticks.is_multiple_of(SAMPLE_TICKS) {
-                    role.meter.sample(Instant::now());
+                    let now = Instant::now();
+                    role.meter.sample(now);
+                    let clients = role.meter.client_samples(now);
+                    role.dispatcher.see_own_clients(&clients);
                 }
             }
         })

@@ -18,6 +18,16 @@ pub struct TcpInfo {
     pub acked_bytes: u64,
     /// Bytes written and not sent yet.
     pub unsent_bytes: u32,
+    /// The round trip, smoothed, in microseconds.
+    pub rtt_us: u32,
+    /// Bytes per second that arrived of what was sent last, over about a round trip.
+    pub delivery_bytes_per_s: u64,
+    /// Microseconds in which there was something to send or to be acknowledged.
+    pub busy_us: u64,
+    /// Of these, microseconds in which the receive window of the other side was what held it back.
+    pub window_limited_us: u64,
+    /// Of these, microseconds in which our send buffer was what held it back.
+    pub buffer_limited_us: u64,
 }
 
 impl TcpInfo {
@@ -55,6 +65,11 @@ pub fn tcp_info(socket: impl AsFd) -> io::Result<TcpInfo> {
         unacked_segments: u32::from_ne_bytes(field(&info, 24)),
         acked_bytes: u64::from_ne_bytes(field(&info, 120)),
         unsent_bytes: u32::from_ne_bytes(field(&info, 144)),
+        rtt_us: u32::from_ne_bytes(field(&info, 68)),
+        delivery_bytes_per_s: u64::from_ne_bytes(field(&info, 160)),
+        busy_us: u64::from_ne_bytes(field(&info, 168)),
+        window_limited_us: u64::from_ne_bytes(field(&info, 176)),
+        buffer_limited_us: u64::from_ne_bytes(field(&info, 184)),
     })
 }
 
@@ -68,6 +83,7 @@ mod tests {
     use std::{
         io::{Read, Write},
         net::{Ipv4Addr, TcpListener, TcpStream},
+        time::{Duration, Instant},
     };
 
     use super::*;
@@ -96,6 +112,40 @@ mod tests {
         sender.set_nonblocking(true).unwrap();
         while sender.write(&[0; 1 << 16]).is_ok() {}
         assert!(tcp_info(&sender).unwrap().is_waiting_for_client());
+    }
+
+    /// A client that reads nothing for a while keeps its window closed; both the time and the blame
+    /// must show, which they do only at the right offsets.
+    #[test]
+    fn rates_and_what_held_them_back_are_plausible() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut receiver, _) = listener.accept().unwrap();
+        let before = tcp_info(&sender).unwrap();
+        assert_eq!((before.busy_us, before.window_limited_us), (0, 0));
+        sender.set_nonblocking(true).unwrap();
+        let began = Instant::now();
+        let mut written_bytes = 0;
+        while let Ok(bytes) = sender.write(&[0; 1 << 16]) {
+            written_bytes += bytes;
+        }
+        let half = Duration::from_millis(50);
+        let stuck = (0..100_000_000).find_map(|_| {
+            let info = tcp_info(&sender).unwrap();
+            (info.window_limited_us >= half.as_micros() as u64).then_some(info)
+        });
+        let lasted_us = began.elapsed().as_micros() as u64;
+        let stuck = stuck.expect("a closed window is blamed");
+        // The kernel counts in its ticks, 10 ms at most.
+        assert!(stuck.busy_us <= lasted_us + 20_000, "{stuck:?} {lasted_us}");
+        assert!(stuck.busy_us >= stuck.window_limited_us, "{stuck:?}");
+        assert!(stuck.buffer_limited_us <= stuck.busy_us, "{stuck:?}");
+        receiver.read_exact(&mut vec![0; written_bytes]).unwrap();
+        let info = tcp_info(&sender).unwrap();
+        assert!((1..1_000_000).contains(&info.rtt_us), "{info:?}");
+        // Between 10 kB/s and 10 TB/s: a time or a count would be neither.
+        let plausible = 10_000..10_000_000_000_000;
+        assert!(plausible.contains(&info.delivery_bytes_per_s), "{info:?}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use overspill_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::WireError;
+use crate::{WireError, view::MemberMessage};
 
 /// `POST /-/fleet/hello`: a mirror wants to join.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -94,7 +94,7 @@ pub struct JoinReply {
 }
 
 /// What the event stream carries, each as one SSE `data:` line of [`SignedEvent`].
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "event")]
 pub enum Event {
     /// The catalog is at this revision now.
@@ -105,6 +105,11 @@ pub enum Event {
         revision: u64,
         /// Whether that is everything there is.
         listing: ListingState,
+    },
+    /// The fleet, the server included and the listener not; replaces the one told before.
+    Fleet {
+        /// Who is in it.
+        members: Vec<MemberMessage>,
     },
     /// Nothing happened; the server is alive.
     Ping,

@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod listing;
 pub mod paths;
 pub mod status;
+pub mod view;
 
 use thiserror::Error;
 

@@ -75,6 +75,33 @@ impl<R: Role> NodeService<R> {
         }
     }
 
+    /// Where another node has the file that was asked for, when there is nobody to send back to.
+    fn other_holder(&self, visit: Visit<'_>) -> Option<String> {
+        let path = CatalogPath::from_url(visit.request.path()).ok()?.path;
+        let catalog = self.role.catalog();
+        let entry = catalog.entry(&path)?;
+        let ask = Ask {
+            revision: entry.revision,
+            root: entry.root()?,
+            bytes: entry.size,
+            part: Part::Whole,
+            holding: Holding::Elsewhere,
+            client: visit.client.address.ip(),
+            avoid: &visit.query.avoid,
+            host: visit.request.host,
+            scheme: visit.scheme(),
+            turn: Turn::First,
+        };
+        match self.role.route(&ask) {
+            Route::Redirect { url, ticket, .. } => {
+                let avoid = avoid_parameter(visit.query, None);
+                Some(format!("{url}{}?{TICKET}={ticket}{avoid}", path.to_url()))
+            }
+            // It is asked for later again: nobody waits for what may not be there.
+            Route::Here | Route::Wait(_) | Route::Reject { .. } | Route::Nowhere => None,
+        }
+    }
+
     /// Notes the arrival of a client with a ticket; says what content it was promised.
     pub(super) fn promised(&self, query: &TreeQuery) -> Option<Root> {
         let ticket = query.ticket.as_ref()?;
@@ -96,6 +123,9 @@ impl<R: Role> NodeService<R> {
         });
         let way = back.filter(|(to, _)| visit.scheme().may_lead_to(Scheme::of_url(to)));
         let Some((origin, me)) = way else {
+            if let Some(location) = self.other_holder(visit) {
+                return context.send_back(&location);
+            }
             let detail =
                 "not all of it is on this node, nor is there another to ask; try again later";
             return context.error(Status::ServiceUnavailable, detail);

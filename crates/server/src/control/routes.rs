@@ -39,7 +39,10 @@ use overspill_wire::{
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use super::sessions::{AuthError, Sessions};
+use super::{
+    sessions::{AuthError, Sessions},
+    view::{view_every, view_for},
+};
 use crate::{
     feed::{self, FeedQuery},
     publish::{Published, lock},
@@ -187,6 +190,8 @@ struct EventState {
     seq: u64,
     /// What is yet to be said before everything else.
     first: Option<Event>,
+    /// When the fleet is to be told again.
+    view_due: Instant,
 }
 
 /// The rules and the revision at once, the revision at each change, and again in every silent second.
@@ -202,6 +207,7 @@ fn event_stream(open: OpenStream, key: Key) -> impl Stream<Item = Result<SseEven
         revisions,
         seq: 0,
         first: Some(Event::Rules { text }),
+        view_due: Instant::now(),
     };
     stream::unfold(state, |mut state| async move {
         let event = state.next_event().await?;
@@ -221,7 +227,12 @@ impl EventState {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        let changed = tokio::time::timeout(PING_EVERY, self.revisions.changed()).await;
+        let now = Instant::now();
+        if now >= self.view_due {
+            return Some(self.view_event(now));
+        }
+        let patience = PING_EVERY.min(self.view_due - now);
+        let changed = tokio::time::timeout(patience, self.revisions.changed()).await;
         Some(match changed {
             // Before that there is nothing to follow; the revision rings again when there is.
             _ if !self.open.control.published.is_restored() => Event::Ping,
@@ -230,6 +241,19 @@ impl EventState {
             // Said again in silence, for whether it is everything changes without a revision.
             Err(_) => self.catalog_event(),
         })
+    }
+
+    fn view_event(&mut self, now: Instant) -> Event {
+        let control = &self.open.control;
+        let (event, members) = control.dispatcher.look(|dispatcher| {
+            let (fleet, zone) = (dispatcher.fleet(), dispatcher.settings().zone.as_ref());
+            (
+                view_for(&self.open.member, fleet, zone),
+                fleet.members().len(),
+            )
+        });
+        self.view_due = now + view_every(members);
+        event
     }
 
     fn catalog_event(&mut self) -> Event {
