@@ -18,17 +18,17 @@ mod cold;
 mod contender;
 mod decide;
 mod fairness;
-mod fetch;
+pub(crate) mod fetch;
 mod idle;
 mod latency;
 mod load;
 mod log;
-mod machine;
-mod pace;
+pub(crate) mod machine;
+pub(crate) mod pace;
 mod pair;
-mod process;
+pub(crate) mod process;
 mod redirect;
-mod release;
+pub(crate) mod release;
 mod sample;
 mod secure;
 mod serve;
@@ -77,12 +77,12 @@ fn note(text: &str) {
 }
 
 /// Prints a result.
-fn print(text: &str) -> Result<()> {
+pub(crate) fn print(text: &str) -> Result<()> {
     Ok(writeln!(io::stdout().lock(), "{text}")?)
 }
 
 /// An empty table in Markdown; columns as in [`table`].
-fn markdown(header: &[&str], text_columns: usize) -> Table {
+pub(crate) fn markdown(header: &[&str], text_columns: usize) -> Table {
     let mut table = table(header, text_columns);
     table.load_style(presets::ASCII_MARKDOWN);
     for column in table.column_iter_mut() {

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod lab;
 mod tidy;
 
 /// Chores of the Overspill project.
@@ -26,6 +27,8 @@ enum Chore {
     /// Measure the release build on this machine.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Try the release build on hosts of its own: namespaces joined by slow links, with faults.
+    Lab(lab::Args),
     /// Check the rules of the house that neither rustc, clippy nor rustfmt knows.
     Tidy,
 }
@@ -33,6 +36,7 @@ enum Chore {
 fn main() -> Result<ExitCode> {
     match Arguments::parse().chore {
         Chore::Bench(bench) => Ok(bench::run(&bench, &checkout_root()?)),
+        Chore::Lab(args) => Ok(lab::run(&args, &checkout_root()?)),
         Chore::Tidy => report_findings(),
     }
 }

@@ -136,6 +136,7 @@ impl Farm {
             let capacity = Rate::from_bytes_per_s(125e6 * self.random.f64().max(0.1));
             let mut report = Report::idle(1, self.seq, capacity);
             report.complete = Revision(1);
+            report.egress_bytes_per_s = capacity.bytes_per_s();
             let sizes = (0..FLOWS_EACH).map(|_| 1 << self.random.u32(10..33));
             report.load.extend(sizes.collect::<Vec<u64>>());
             self.tell(&Input::Reported(&name, &report));

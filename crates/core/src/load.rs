@@ -7,12 +7,15 @@ mod capacity;
 mod client_rates;
 mod ewma;
 mod histogram;
+mod pace;
 mod pressure;
 
+pub(crate) use self::pace::{PRIOR_RTT, slow_start_round_trips};
 pub use self::{
     capacity::{CapacityEstimate, Prior, SameFlows, Sample},
     client_rates::{ClientRates, ClientSample, Limit, MemberRate},
     ewma::DecayingRatio,
     histogram::{BUCKETS, Bucket, LoadHistogram},
+    pace::Pace,
     pressure::Pressure,
 };

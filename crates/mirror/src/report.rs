@@ -36,8 +36,6 @@ const EVERY: Duration = Duration::from_secs(1);
 const AT_MOST_EVERY: Duration = Duration::from_millis(100);
 /// A change of the flows or bytes in flight by more than this share is told at once.
 const JUMP: f64 = 0.25;
-/// Below so many flows a jump is nothing.
-const FEW_FLOWS: u64 = 4;
 
 /// Dispatches whose clients have arrived, waiting to be acknowledged.
 #[derive(Debug, Default)]
@@ -126,10 +124,11 @@ impl Reporter<'_> {
 
     fn has_jumped(&self, told: &Told) -> bool {
         let load = self.meter.load();
-        let many = load.flows().max(told.flows) >= FEW_FLOWS;
-        let by_flows = differ(load.flows(), told.flows);
-        let by_bytes = differ(load.bytes(), told.bytes);
-        (many && (by_flows || by_bytes)) || self.condition() != told.condition
+        // Of few flows each is a jump, and has to be: a slow mirror whose only flow has ended is idle
+        // until the server knows.
+        differ(load.flows(), told.flows)
+            || differ(load.bytes(), told.bytes)
+            || self.condition() != told.condition
     }
 
     fn condition(&self) -> Condition {

@@ -4,6 +4,7 @@
 //! [`control`] runs the fleet of mirrors, and [`role`] answers requests over both. It must never
 //! write to the published tree.
 
+mod check;
 mod control;
 mod feed;
 mod publish;

@@ -27,6 +27,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    check::Checker,
     control::{Control, Sessions, control_routes},
     publish::{Loss, PublishConfig, Published, Publisher, random_instance},
     role::ServerRole,
@@ -98,6 +99,7 @@ pub struct Running {
     publisher: Publisher,
     shutdown: CancellationToken,
     ticker: thread::JoinHandle<()>,
+    checker: thread::JoinHandle<()>,
 }
 
 /// How often the fleet is told that time has passed.
@@ -139,6 +141,8 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     });
     let serving = serving.map_err(StartError::Thread)?;
     let ticker = start_ticker(&role, &shutdown).map_err(StartError::Thread)?;
+    let checker = make_checker(&role, &shutdown).start();
+    let checker = checker.map_err(StartError::Thread)?;
     Ok(Running {
         addresses,
         token,
@@ -147,7 +151,17 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         publisher,
         shutdown,
         ticker,
+        checker,
     })
+}
+
+fn make_checker(role: &ServerRole, shutdown: &CancellationToken) -> Checker {
+    Checker {
+        tree: Arc::clone(&role.tree),
+        published: Arc::clone(&role.published),
+        dispatcher: Arc::clone(&role.dispatcher),
+        shutdown: shutdown.clone(),
+    }
 }
 
 fn start_publisher(
@@ -264,7 +278,8 @@ impl Running {
         self.ticker.thread().unpark();
         self.serving.join();
         self.publisher.stop();
-        // It only waits and adds; a panic there has been printed already.
+        // They only look; a panic there has been printed already.
         let _ = self.ticker.join();
+        let _ = self.checker.join();
     }
 }

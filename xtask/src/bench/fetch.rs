@@ -12,18 +12,18 @@ use anyhow::{Context, Result, bail};
 
 /// A connection that is kept open.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
 }
 
 /// An answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Response {
-    pub(super) status: u16,
-    pub(super) etag: Option<String>,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) etag: Option<String>,
     /// Bytes of the head, with the empty line.
-    pub(super) head_bytes: usize,
-    pub(super) body: Vec<u8>,
+    pub(crate) head_bytes: usize,
+    pub(crate) body: Vec<u8>,
 }
 
 /// The head of an answer.
@@ -38,19 +38,19 @@ struct Head {
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// Asks for `path` over a connection of its own.
-pub(super) fn get(address: SocketAddr, path: &str) -> Result<Response> {
+pub(crate) fn get(address: SocketAddr, path: &str) -> Result<Response> {
     Connection::open(address)?.get(path)
 }
 
 impl Connection {
-    pub(super) fn open(address: SocketAddr) -> Result<Self> {
+    pub(crate) fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect_timeout(&address, SILENCE)?;
         stream.set_read_timeout(Some(SILENCE))?;
         Ok(Self { stream })
     }
 
     /// Asks as wrk asks, so that the answer has the length of those it gets.
-    pub(super) fn get(&mut self, path: &str) -> Result<Response> {
+    pub(crate) fn get(&mut self, path: &str) -> Result<Response> {
         let host = self.stream.peer_addr()?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
         self.stream.write_all(request.as_bytes())?;

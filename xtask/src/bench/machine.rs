@@ -14,7 +14,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// Who runs on which processor.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Pinning {
+pub(crate) enum Pinning {
     /// Servers on the first processor, whoever loads them on the second.
     Apart,
     /// Wherever the kernel likes.
@@ -23,7 +23,7 @@ pub(super) enum Pinning {
 
 /// The side of a measurement a process is on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     Load,
     Server,
 }
@@ -39,7 +39,7 @@ impl Side {
 
 impl Pinning {
     /// Apart if the machine has two processors and `taskset`.
-    pub(super) fn detect() -> Self {
+    pub(crate) fn detect() -> Self {
         if cores() >= 2 && is_installed("taskset") {
             Self::Apart
         } else {
@@ -48,7 +48,7 @@ impl Pinning {
     }
 
     /// A command that runs `program` on its side, with its own arguments still to be added.
-    pub(super) fn command(self, side: Side, program: &Path) -> Command {
+    pub(crate) fn command(self, side: Side, program: &Path) -> Command {
         let program = find(program).unwrap_or_else(|| program.to_owned());
         if self == Self::Free {
             return Command::new(program);
@@ -60,7 +60,7 @@ impl Pinning {
     }
 
     /// Moves the calling thread to the processor of its side.
-    pub(super) fn bind_thread(self, side: Side) -> Result<()> {
+    pub(crate) fn bind_thread(self, side: Side) -> Result<()> {
         if self == Self::Free {
             return Ok(());
         }
@@ -70,7 +70,7 @@ impl Pinning {
     }
 
     /// Says so for people.
-    pub(super) fn describe(self) -> &'static str {
+    pub(crate) fn describe(self) -> &'static str {
         match self {
             Self::Apart => "servers on processor 0, load on processor 1",
             Self::Free => "nothing pinned (two processors and taskset are needed)",
@@ -79,7 +79,7 @@ impl Pinning {
 }
 
 /// One line on the machine and how busy it is with other things.
-pub(super) fn describe() -> Result<String> {
+pub(crate) fn describe() -> Result<String> {
     let load = fs::read_to_string("/proc/loadavg").context("cannot read /proc/loadavg")?;
     let load: Vec<_> = load.split(' ').take(3).collect();
     Ok(format!(
@@ -91,7 +91,7 @@ pub(super) fn describe() -> Result<String> {
 }
 
 /// Whether `program` can be run.
-pub(super) fn is_installed(program: &str) -> bool {
+pub(crate) fn is_installed(program: &str) -> bool {
     find(Path::new(program)).is_some()
 }
 

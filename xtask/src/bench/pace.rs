@@ -11,13 +11,13 @@ use std::{
 use anyhow::{Result, bail};
 
 /// Between two looks at something that is timed.
-pub(super) const FINE: Duration = Duration::from_millis(1);
+pub(crate) const FINE: Duration = Duration::from_millis(1);
 /// Between two looks at something that is only waited for.
-pub(super) const COARSE: Duration = Duration::from_millis(50);
+pub(crate) const COARSE: Duration = Duration::from_millis(50);
 
 /// Looks every `step` until `look` finds something; an error after `patience`, saying what was
 /// waited for.
-pub(super) fn until<T>(
+pub(crate) fn until<T>(
     what: &str,
     step: Duration,
     patience: Duration,
@@ -40,7 +40,7 @@ pub(super) fn until<T>(
     clippy::disallowed_methods,
     reason = "other processes are watched here, and nothing of ours waits on this thread"
 )]
-pub(super) fn pause(duration: Duration) {
+pub(crate) fn pause(duration: Duration) {
     thread::sleep(duration);
 }
 

@@ -18,20 +18,20 @@ use super::pace;
 
 /// A running server. Dropping it ends it.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
 }
 
 /// What a process and its descendants have used up.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// User and system time of all threads.
-    pub(super) cpu: Duration,
+    pub(crate) cpu: Duration,
     /// Resident memory now; pages that two processes share count twice.
-    pub(super) resident_bytes: u64,
+    pub(crate) resident_bytes: u64,
     /// Highest resident memory so far.
-    pub(super) peak_bytes: u64,
+    pub(crate) peak_bytes: u64,
 }
 
 /// What we read of `/proc/PID/stat`.
@@ -48,7 +48,7 @@ const DROP_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Process {
     /// Starts `command` with its output in the file `log`.
-    pub(super) fn start(command: &mut Command, log: &Path) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
         let output = File::create(log).with_context(|| format!("cannot make {}", log.display()))?;
         let errors = output.try_clone()?;
         let child = command
@@ -62,7 +62,7 @@ impl Process {
     }
 
     /// An error, with what the process said last, if it has ended by itself.
-    pub(super) fn check(&mut self) -> Result<()> {
+    pub(crate) fn check(&mut self) -> Result<()> {
         let Some(status) = self.child.try_wait()? else {
             return Ok(());
         };
@@ -72,7 +72,7 @@ impl Process {
     }
 
     /// CPU time and resident memory, summed over the process and its descendants.
-    pub(super) fn usage(&self) -> Result<Usage> {
+    pub(crate) fn usage(&self) -> Result<Usage> {
         let mut sum = Usage::default();
         for process in family(self.child.id())? {
             let usage = usage_of(process).with_context(|| format!("process {process} is gone"))?;
@@ -84,7 +84,7 @@ impl Process {
     }
 
     /// CPU time alone, which is quicker to read.
-    pub(super) fn cpu(&self) -> Result<Duration> {
+    pub(crate) fn cpu(&self) -> Result<Duration> {
         let mut ticks = 0;
         for process in family(self.child.id())? {
             ticks += read_stat(process)?.cpu_ticks;
@@ -93,7 +93,7 @@ impl Process {
     }
 
     /// Asks it to end, and waits until it has.
-    pub(super) fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(mut self) -> Result<()> {
         self.signal(Signal::TERM);
         self.wait(END_PATIENCE)
     }
@@ -112,8 +112,8 @@ impl Process {
         }
     }
 
-    /// Ends what would not end in order, descendants first: orphans could not be found again.
-    fn kill(&mut self) {
+    /// Ends it at once, as a crash would, descendants first: orphans could not be found again.
+    pub(crate) fn kill(&mut self) {
         if matches!(self.child.try_wait(), Ok(Some(_))) {
             return;
         }

@@ -15,7 +15,7 @@ use super::note;
 /// Builds the checkout at `root` and returns the path of the program.
 ///
 /// It goes into the target folder this chore was built into, however that was chosen.
-pub(super) fn build(root: &Path) -> Result<PathBuf> {
+pub(crate) fn build(root: &Path) -> Result<PathBuf> {
     let target = target_folder()?;
     note("building overspill with the release profile");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -34,7 +34,7 @@ pub(super) fn build(root: &Path) -> Result<PathBuf> {
 
 /// Runs this same command again, built with the release profile, if this is a debug build: load made
 /// by unoptimised code would leave every server waiting. `None` if this is the release build.
-pub(super) fn again(root: &Path) -> Result<Option<ExitStatus>> {
+pub(crate) fn again(root: &Path) -> Result<Option<ExitStatus>> {
     if !cfg!(debug_assertions) {
         return Ok(None);
     }
@@ -53,7 +53,7 @@ pub(super) fn again(root: &Path) -> Result<Option<ExitStatus>> {
 }
 
 /// The folder above `debug/xtask`.
-pub(super) fn target_folder() -> Result<PathBuf> {
+pub(crate) fn target_folder() -> Result<PathBuf> {
     let chore = env::current_exe().context("cannot tell where this program lies")?;
     let target = chore.ancestors().nth(2).map(Path::to_owned);
     target.context("this program lies in no target folder")

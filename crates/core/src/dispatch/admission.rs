@@ -30,6 +30,21 @@ pub(super) struct Admission {
     browned_out: Option<BrownOut>,
 }
 
+/// What one flow may count on, wherever it goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    bytes_per_s_each: f64,
+}
+
+impl Allowance {
+    /// Whether a node of this capacity, with so many wanting flows, has a slot for one more. The
+    /// first flow always has one.
+    pub(super) fn has_slot(self, capacity: Rate, wanting_flows: u64) -> bool {
+        let needed = (wanting_flows + 1) as f64 * self.bytes_per_s_each;
+        wanting_flows == 0 || needed <= capacity.bytes_per_s()
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct BrownOut {
     /// Since when there has been room enough without it.
@@ -46,13 +61,7 @@ impl Admission {
 
     /// The slots of a node of this capacity; at least one.
     pub(super) fn slots(&self, capacity: Rate) -> f64 {
-        let least = self.min_flow_rate.bytes_per_s();
-        let least = if self.is_browned_out() {
-            least / 2.0
-        } else {
-            least
-        };
-        (capacity.bytes_per_s() / least).max(1.0)
+        (capacity.bytes_per_s() / self.least_bytes_per_s()).max(1.0)
     }
 
     /// The slots that are open to large, new flows; at least one.
@@ -62,11 +71,26 @@ impl Admission {
 
     /// Whether a node of this capacity, with so many wanting flows, has a slot for one more.
     pub(super) fn has_slot(&self, capacity: Rate, wanting_flows: u64, flow: &Flow<'_>) -> bool {
-        let open = match Lane::of(flow) {
-            Lane::Resumed | Lane::Small => self.slots(capacity),
-            Lane::Large => self.open_slots(capacity),
+        self.allowance(flow).has_slot(capacity, wanting_flows)
+    }
+
+    /// The same question, to be put to many nodes about one flow.
+    pub(super) fn allowance(&self, flow: &Flow<'_>) -> Allowance {
+        let reserved = match Lane::of(flow) {
+            Lane::Resumed | Lane::Small => 0.0,
+            Lane::Large => RESERVED,
         };
-        ((wanting_flows + 1) as f64) <= open
+        Allowance {
+            bytes_per_s_each: self.least_bytes_per_s() / (1.0 - reserved),
+        }
+    }
+
+    fn least_bytes_per_s(&self) -> f64 {
+        let least = self.min_flow_rate.bytes_per_s();
+        match self.browned_out {
+            Some(_) => least / 2.0,
+            None => least,
+        }
     }
 
     pub(super) fn is_browned_out(&self) -> bool {

@@ -5,21 +5,21 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Flow, Holding, Settings, admission::Admission, network, unreachable::Unreachable};
+use super::{
+    Flow, Holding, Settings,
+    admission::{Admission, Allowance},
+    network,
+    unreachable::Unreachable,
+};
 use crate::{
     fleet::{Exclusion, Fleet, Member, MemberId, Zone},
-    load::{ClientRates, MemberRate},
+    load::{ClientRates, MemberRate, PRIOR_RTT, Pace, slow_start_round_trips},
     policy::{Candidate, CostTerms, Place},
     units::Rate,
 };
 
-/// Round-trip time assumed while nothing is measured: between a LAN and a continent, and long
-/// enough that small answers stay with the node that was asked.
-const PRIOR_RTT: Duration = Duration::from_millis(2);
 /// Round trips a redirect adds: the redirect itself, the new connection, the request on it.
 const REDIRECT_ROUND_TRIPS: f64 = 3.0;
-/// Bytes of the first flight: ten segments (RFC 6928).
-const INITIAL_WINDOW_BYTES: f64 = 14_600.0;
 /// A near node may cost this much more than the cheapest of all before a flow goes far.
 const SPILL_FACTOR: f64 = 2.0;
 
@@ -76,19 +76,16 @@ impl Collector<'_> {
         if stays == Stays::Yes {
             return;
         }
-        let may_be_unreachable = self.unreachable_members().next().is_some();
+        let sieve = self.sieve();
         for (slot, member) in self.fleet.members().iter().enumerate() {
-            match self.exclusion_in(member, may_be_unreachable) {
-                None => {}
-                Some(excluded) => {
-                    scratch.somebody_is_full |= excluded == Exclusion::Full;
-                    continue;
-                }
+            if let Some(excluded) = sieve.exclusion(member) {
+                scratch.somebody_is_full |= excluded == Exclusion::Full;
+                continue;
             }
             let terms = self.member_terms(member, round_trips, Way::UNKNOWN);
             scratch.candidates.push(Candidate {
                 place: Place::Member(slot),
-                flows: member.load().flows(),
+                flows: member.flows(),
                 capacity: member.capacity(),
                 cost_s: terms.total_s(),
             });
@@ -141,27 +138,15 @@ impl Collector<'_> {
 
     /// Why a member may not serve this flow to this client; `None` if it may.
     pub(super) fn exclusion(&self, member: &Member) -> Option<Exclusion> {
-        self.exclusion_in(member, true)
+        self.sieve().exclusion(member)
     }
 
-    fn exclusion_in(&self, member: &Member, may_be_unreachable: bool) -> Option<Exclusion> {
-        let flow = self.flow;
-        if let Some(excluded) = member.exclusion(flow.revision, &flow.root) {
-            return Some(excluded);
-        }
-        if !flow.avoid.is_empty() && flow.avoid.contains(member.id()) {
-            Some(Exclusion::Avoided)
-        } else if !flow.scheme.may_lead_to(member.scheme()) {
-            Some(Exclusion::Scheme)
-        } else if !member.is_of_family(flow.client) {
-            Some(Exclusion::Family)
-        } else if may_be_unreachable && self.unreachable_members().any(|id| id == member.id()) {
-            Some(Exclusion::Unreachable)
-        } else {
-            let has_slot = self
-                .admission
-                .has_slot(member.capacity(), member.wanting_flows(), flow);
-            (!has_slot).then_some(Exclusion::Full)
+    fn sieve(&self) -> Sieve<'_> {
+        Sieve {
+            flow: self.flow,
+            allowance: self.admission.allowance(self.flow),
+            is_ipv6: self.flow.client.to_canonical().is_ipv6(),
+            unreachable: self.unreachable_members().next().map(|_| self),
         }
     }
 
@@ -169,13 +154,12 @@ impl Collector<'_> {
     pub(super) fn here_terms(&self) -> CostTerms {
         let here = self.fleet.here();
         let way = self.way(super::HERE_KEY);
+        let pace = Pace::of(here.capacity);
         let round_trips = slow_start_round_trips(self.flow.bytes as f64);
         CostTerms {
-            net_s: way.seconds(round_trips, here.capacity),
-            send_s: here.capacity.seconds_for(self.flow.bytes as f64),
-            share_s: here
-                .capacity
-                .seconds_for(2.0 * here.load.sum_min(self.flow.bytes)),
+            net_s: pace.slow_start_s(round_trips, way.round_trip),
+            send_s: pace.seconds_for(self.flow.bytes as f64),
+            share_s: pace.seconds_for(2.0 * here.load.sum_min(self.flow.bytes)),
             client_s: way.client_s(self.flow.bytes),
             penalty: 1.0,
             bias: self.bias,
@@ -189,12 +173,12 @@ impl Collector<'_> {
     }
 
     fn member_terms(&self, member: &Member, round_trips: f64, way: Way) -> CostTerms {
-        let (bytes, capacity) = (self.flow.bytes, member.capacity());
+        let (bytes, pace) = (self.flow.bytes, member.pace());
         let redirect_s = way.round_trip.as_secs_f64() * REDIRECT_ROUND_TRIPS;
         CostTerms {
-            net_s: redirect_s + way.seconds(round_trips, capacity),
-            send_s: capacity.seconds_for(bytes as f64),
-            share_s: capacity.seconds_for(2.0 * member.load().sum_min(bytes)),
+            net_s: redirect_s + pace.slow_start_s(round_trips, way.round_trip),
+            send_s: pace.seconds_for(bytes as f64),
+            share_s: pace.seconds_for(2.0 * member.load().sum_min(bytes)),
             client_s: way.client_s(bytes),
             penalty: member.penalty(),
             bias: 1.0,
@@ -236,6 +220,43 @@ impl Collector<'_> {
     }
 }
 
+/// What keeps members out, with all that is the same for each of them worked out before.
+struct Sieve<'a> {
+    flow: &'a Flow<'a>,
+    allowance: Allowance,
+    is_ipv6: bool,
+    /// Whom to ask for members this client cannot reach, if there are any.
+    unreachable: Option<&'a Collector<'a>>,
+}
+
+impl Sieve<'_> {
+    fn exclusion(&self, member: &Member) -> Option<Exclusion> {
+        let flow = self.flow;
+        if let Some(excluded) = member.exclusion(flow.revision, &flow.root) {
+            return Some(excluded);
+        }
+        if !flow.avoid.is_empty() && flow.avoid.contains(member.id()) {
+            Some(Exclusion::Avoided)
+        } else if !flow.scheme.may_lead_to(member.scheme()) {
+            Some(Exclusion::Scheme)
+        } else if self.is_ipv6 && member.is_ipv4_only() && !flow.client.is_loopback() {
+            Some(Exclusion::Family)
+        } else if self.cannot_reach(member) {
+            Some(Exclusion::Unreachable)
+        } else {
+            let (capacity, flows) = (member.capacity(), member.wanting_flows());
+            (!self.allowance.has_slot(capacity, flows)).then_some(Exclusion::Full)
+        }
+    }
+
+    fn cannot_reach(&self, member: &Member) -> bool {
+        let mut unreachable = self.unreachable.map(Collector::unreachable_members);
+        unreachable
+            .as_mut()
+            .is_some_and(|ids| ids.any(|id| id == member.id()))
+    }
+}
+
 impl Way {
     const UNKNOWN: Self = Self {
         round_trip: PRIOR_RTT,
@@ -249,30 +270,9 @@ impl Way {
         }
     }
 
-    /// Seconds of slow start: so many round trips, but not more than fill the link.
-    fn seconds(self, round_trips: f64, capacity: Rate) -> f64 {
-        let rtt_s = self.round_trip.as_secs_f64();
-        let link_bytes = capacity.bytes_per_s() * rtt_s;
-        // The logarithm of the smaller is the smaller logarithm; most flows are short of the link.
-        let filled = if link_bytes < MANY_WINDOWS_BYTES {
-            slow_start_round_trips(link_bytes)
-        } else {
-            f64::INFINITY
-        };
-        rtt_s * round_trips.min(filled)
-    }
-
     fn client_s(self, bytes: u64) -> f64 {
         self.rate.map_or(0.0, |rate| rate.seconds_for(bytes as f64))
     }
-}
-
-/// Beyond this the bound by the link does not matter: a dozen round trips.
-const MANY_WINDOWS_BYTES: f64 = 64e6;
-
-/// Round trips until the window covers so many bytes: doubling from ten segments.
-fn slow_start_round_trips(bytes: f64) -> f64 {
-    (1.0 + bytes / INITIAL_WINDOW_BYTES).log2()
 }
 
 /// Leaves only near candidates, unless the cheapest of all is cheaper by more than the spill factor.

@@ -3,7 +3,6 @@
 //! Its state follows from facts (see `LIFECYCLE.md`); nobody sets it. It must never be believed to
 //! hold what it has not said it verified.
 
-use core::net::IpAddr;
 use std::{
     collections::HashSet,
     time::{Duration, Instant},
@@ -19,7 +18,11 @@ use super::{
     record::Record,
 };
 use crate::{
-    catalog::Revision, dispatch::DispatchId, load::LoadHistogram, root::Root, units::Rate,
+    catalog::Revision,
+    dispatch::DispatchId,
+    load::{LoadHistogram, Pace},
+    root::Root,
+    units::Rate,
 };
 
 /// One mirror of the fleet.
@@ -36,10 +39,12 @@ pub struct Member {
     condition: Condition,
     /// Everything up to this revision is held.
     complete: Revision,
-    /// Egress capacity, after slow start.
-    capacity: Rate,
+    /// Egress capacity, after slow start, and what a byte costs at it.
+    pace: Pace,
     /// Factor on its cost for recent failures.
     penalty: f64,
+    /// Flows on it: what `load` says, nearer at hand.
+    flows: u64,
     flows_limited_by_client: u64,
     /// The reported flows and the dispatches not yet acknowledged.
     load: Box<LoadHistogram>,
@@ -82,8 +87,9 @@ impl Member {
             family: Family::of_url(&hello.url),
             condition: Condition::Normal,
             complete: Revision::ZERO,
-            capacity: Rate::GIGABIT,
+            pace: Pace::of(Rate::GIGABIT),
             penalty: 1.0,
+            flows: 0,
             flows_limited_by_client: 0,
             load: Box::default(),
             life: Box::new(Life {
@@ -165,6 +171,11 @@ impl Member {
         &self.load
     }
 
+    /// How many flows these are.
+    pub fn flows(&self) -> u64 {
+        self.flows
+    }
+
     /// Dispatches on their way to it.
     pub fn pending(&self) -> usize {
         self.life.ledger.len()
@@ -177,7 +188,12 @@ impl Member {
 
     /// Its egress capacity, less while it is new; a gigabit before the first report.
     pub fn capacity(&self) -> Rate {
-        self.capacity
+        self.pace.capacity()
+    }
+
+    /// The same, with what a byte costs at it.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Its egress capacity as it told, whatever its age.
@@ -203,9 +219,7 @@ impl Member {
 
     /// Flows that want more than they get: all but those which their clients slow down.
     pub fn wanting_flows(&self) -> u64 {
-        self.load
-            .flows()
-            .saturating_sub(self.flows_limited_by_client)
+        self.flows.saturating_sub(self.flows_limited_by_client)
     }
 
     /// Why it is no candidate for a version of a file; `None` if it is one.
@@ -223,17 +237,17 @@ impl Member {
         }
     }
 
-    /// Whether a client that came from this address can be expected to reach it.
-    pub fn is_of_family(&self, client: IpAddr) -> bool {
-        // Who came by IPv4 may have IPv6 as well, and then prefers it; nobody has IPv4 for certain.
-        !(self.family == Family::Ipv4 && client.to_canonical().is_ipv6() && !client.is_loopback())
+    /// Whether its address is an IPv4 one, so that who has come by IPv6 cannot be expected to reach
+    /// it. Who has come by IPv4 may well have IPv6 too.
+    pub fn is_ipv4_only(&self) -> bool {
+        self.family == Family::Ipv4
     }
 
     fn distrust(&self) -> Option<Exclusion> {
         match self.standing {
             Standing::Trusted => None,
             Standing::Ejected(_) => Some(Exclusion::Ejected),
-            Standing::Probation => (self.load.flows() > 0).then_some(Exclusion::Probation),
+            Standing::Probation => (self.flows > 0).then_some(Exclusion::Probation),
         }
     }
 
@@ -330,6 +344,7 @@ impl Member {
             self.life.record.lost(now);
         }
         self.load.add(bytes);
+        self.flows = self.load.flows();
     }
 
     /// Lets time act: dispatches expire, ejections end, slow start goes on.
@@ -387,7 +402,10 @@ impl Member {
     fn refresh(&mut self, now: Instant) {
         let life = &self.life;
         let told = self.told_capacity().bytes_per_s();
-        self.capacity = Rate::from_bytes_per_s(told * life.ramp.share(now));
+        let capacity = Rate::from_bytes_per_s(told * life.ramp.share(now));
+        if capacity != self.pace.capacity() {
+            self.pace = Pace::of(capacity);
+        }
         self.penalty = 1.0 + ERROR_PENALTY * life.record.error_ratio(now, &life.ejector);
         self.standing = life.ejector.standing();
     }
@@ -396,6 +414,7 @@ impl Member {
         let reported = self.life.report.as_ref().map(|report| &report.load);
         *self.load = reported.cloned().unwrap_or_default();
         self.load.extend(self.life.ledger.bytes());
+        self.flows = self.load.flows();
     }
 }
 
