@@ -3,15 +3,19 @@
 //! Each subcommand lives in a module of its own and decides its exit code there; this file only
 //! dispatches. It must never print an error that does not say what to do about it.
 
+mod decisions;
 mod demo;
+mod explain;
 mod find;
 mod get;
 mod ls;
 mod mirror;
+mod operate;
 mod serve;
 mod service;
 mod status;
 mod terminal;
+mod token;
 mod trust;
 
 use std::process::ExitCode;
@@ -28,13 +32,19 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Decisions(decisions::Args),
     Demo(demo::Args),
+    Drain(operate::DrainArgs),
+    Explain(explain::Args),
     Find(find::Args),
     Get(get::Args),
     Ls(ls::Args),
     Mirror(mirror::Args),
+    Policy(operate::PolicyArgs),
+    Remove(operate::RemoveArgs),
     Serve(serve::Args),
     Status(status::Args),
+    Undrain(operate::UndrainArgs),
 }
 
 fn main() -> ExitCode {
@@ -54,13 +64,19 @@ fn main() -> ExitCode {
         }
     };
     match cli.command {
+        Command::Decisions(args) => runtime.block_on(decisions::run(args)),
         Command::Demo(args) => runtime.block_on(demo::run(args)),
+        Command::Drain(args) => runtime.block_on(args.run()),
+        Command::Explain(args) => runtime.block_on(explain::run(args)),
         Command::Find(args) => runtime.block_on(find::run(args)),
         Command::Get(args) => runtime.block_on(get::run(args)),
         Command::Ls(args) => runtime.block_on(ls::run(args)),
         Command::Mirror(args) => runtime.block_on(mirror::run(args)),
+        Command::Policy(args) => runtime.block_on(args.run()),
+        Command::Remove(args) => runtime.block_on(args.run()),
         Command::Serve(args) => runtime.block_on(serve::run(args)),
         Command::Status(args) => runtime.block_on(status::run(args)),
+        Command::Undrain(args) => runtime.block_on(args.run()),
     }
 }
 

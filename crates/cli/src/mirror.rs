@@ -1,30 +1,31 @@
 //! `overspill mirror`: a mirror.
 //!
 //! Serves what it has at once, whether or not the server is there; ends by itself only when the
-//! server refuses it for good at the first try.
+//! server refuses it for good at the first try, or the operator has removed it.
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use overspill_core::{
     dispatch::Offload,
     policy::PolicyKind,
-    secret::FleetToken,
     units::{Rate, counted, display_size},
 };
 use overspill_mirror::{Config, Link, Running, start};
-use overspill_server::read_token;
 
 use crate::{
     serve::with_cause,
-    service::{Common, Surroundings, short_name, state_folder, until_asked_to_end},
+    service::{Common, EndSignals, Surroundings, short_name, state_folder},
     terminal::complain,
+    token::TokenArgs,
     trust::TrustArgs,
 };
 
 /// Hold verified copies of a server's files and share its load: a mirror
 ///
-/// Run it with the line that `overspill serve` printed. Exit codes: 0 when asked to end, 1 when it
-/// could not start or the server refused it.
+/// Run it with the line that `overspill serve` printed. SIGTERM or SIGINT drains it: the server sends
+/// nobody there any more, running downloads finish; a second one ends at once. Exit codes: 0 when
+/// asked to end, 1 when it could not start, the server refused it or the operator removed it, 130
+/// when asked twice.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The server's URL, such as http://files.example:8080
@@ -36,17 +37,8 @@ pub(crate) struct Args {
     /// URL that clients are sent to [default: the address the server sees]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// The fleet token; better in the environment or a file than here, where others see it
-    #[arg(
-        long,
-        env = "OVERSPILL_TOKEN",
-        hide_env_values = true,
-        value_name = "TOKEN"
-    )]
-    token: Option<String>,
-    /// File that holds the fleet token
-    #[arg(long, value_name = "FILE", conflicts_with = "token")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    token: TokenArgs,
     /// How fast stored files are read again to check them
     #[arg(long, value_name = "RATE", default_value = "8MiB/s")]
     scrub_rate: Rate,
@@ -55,6 +47,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     common: Common,
 }
+
+const WITHOUT_TOKEN: &str = "a mirror needs the fleet token: run it with the line that `overspill \
+                             serve` printed, or give --token-file";
 
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> ExitCode {
@@ -73,7 +68,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let store = config.store.clone();
+    let (store, patience) = (config.store.clone(), config.limits.drain);
     // Opening may read a large index; nothing else runs yet.
     let running = match tokio::task::spawn_blocking(|| start(config)).await {
         Ok(Ok(running)) => running,
@@ -86,12 +81,13 @@ pub(crate) async fn run(args: Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let mut signals = EndSignals::new();
     greet(&running, &surroundings, &store);
     let failed = running.failed();
     let mut link = running.link();
     // Both only wait.
     let refusal = tokio::select! {
-        () = until_asked_to_end(&failed, &mut surroundings.access) => None,
+        () = signals.until_asked(&failed, &mut surroundings.access) => None,
         refusal = refused(&mut link) => Some(refusal),
     };
     let code = match &refusal {
@@ -102,15 +98,17 @@ pub(crate) async fn run(args: Args) -> ExitCode {
         None if failed.is_cancelled() => ExitCode::FAILURE,
         None => ExitCode::SUCCESS,
     };
-    if refusal.is_none() {
-        tracing::info!("ending; running downloads may finish");
+    if code == ExitCode::SUCCESS {
+        tracing::info!("ending when all downloads are through; ask again to end at once");
+        signals.unless_again(running.drain(patience)).await;
     }
     let stop = move || {
         running.stop();
         // After the last flow, so that its line is written.
         drop(surroundings);
     };
-    let _ = tokio::task::spawn_blocking(stop).await;
+    let stopping = tokio::task::spawn_blocking(stop);
+    signals.unless_again(stopping).await;
     code
 }
 
@@ -141,7 +139,7 @@ impl Args {
     fn config(&self, surroundings: &Surroundings) -> Result<Config, String> {
         Ok(Config {
             server: self.server().to_owned(),
-            token: self.token()?,
+            token: self.token.token(WITHOUT_TOKEN)?,
             store: self.store_folder(),
             trust: self
                 .trust
@@ -160,18 +158,6 @@ impl Args {
             limits: surroundings.limits,
             settings: surroundings.settings(),
         })
-    }
-
-    fn token(&self) -> Result<FleetToken, String> {
-        if let Some(path) = &self.token_file {
-            return read_token(path).map_err(|error| error.to_string());
-        }
-        let text = self.token.as_deref().ok_or(
-            "a mirror needs the fleet token: run it with the line that `overspill serve` printed, \
-             or give --token-file",
-        )?;
-        text.parse()
-            .map_err(|error| format!("OVERSPILL_TOKEN or --token: {error}"))
     }
 }
 

@@ -13,7 +13,7 @@ use overspill_server::{Config, Loss, Running, start};
 use overspill_store::tree::Hidden;
 
 use crate::{
-    service::{Common, Surroundings, short_name, state_folder, until_asked_to_end},
+    service::{Common, EndSignals, Surroundings, short_name, state_folder},
     terminal::complain,
 };
 
@@ -21,7 +21,8 @@ use crate::{
 ///
 /// Serves the folder over HTTP at once, hashes it in the background, and sends clients to mirrors
 /// that have proved to hold the same bytes when that is faster. The folder is only ever read.
-/// Exit codes: 0 when asked to end, 1 when it could not start.
+/// SIGTERM or SIGINT lets running downloads finish, a second one ends at once. Exit codes: 0 when
+/// asked to end, 1 when it could not start, 130 when asked twice.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The folder to publish
@@ -84,17 +85,19 @@ pub(crate) async fn run(args: Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let mut signals = EndSignals::new();
     greet(&running, &args, &surroundings, &state).await;
     let failed = running.failed();
-    until_asked_to_end(&failed, &mut surroundings.access).await;
+    signals.until_asked(&failed, &mut surroundings.access).await;
     let is_failure = failed.is_cancelled();
-    tracing::info!("ending; running downloads may finish");
+    tracing::info!("ending; running downloads may finish; ask again to end at once");
     let stop = move || {
         running.stop();
         // After the last flow, so that its line is written.
         drop(surroundings);
     };
-    let _ = tokio::task::spawn_blocking(stop).await;
+    let stopping = tokio::task::spawn_blocking(stop);
+    signals.unless_again(stopping).await;
     if is_failure {
         ExitCode::FAILURE
     } else {

@@ -6,6 +6,7 @@ mod access;
 mod config;
 mod dispatch;
 mod limits;
+mod signals;
 mod tls;
 
 use std::{
@@ -22,10 +23,9 @@ use arc_swap::ArcSwap;
 use overspill_core::{fleet::Zones, units::Rate};
 use overspill_net::{Binding, ServeLimits};
 use overspill_node::{NodeSettings, SharedRules};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use self::signals::EndSignals;
 use self::{
     access::{Access, AccessArgs},
     config::FileConfig,
@@ -238,24 +238,6 @@ fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     }
     text.parse()
         .map_err(|_| "expected ADDR:PORT, such as 127.0.0.1:8080, [::]:8080 or 8080".to_owned())
-}
-
-/// Waits until the process is asked to end, or has to; meanwhile reopens the access log when asked.
-pub(crate) async fn until_asked_to_end(failed: &CancellationToken, access: &mut Access) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        // Without signal handlers the default action ends the process; nothing to wait for.
-        return failed.cancelled().await;
-    };
-    // All of them only wait, and what waits for the log never returns.
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        () = failed.cancelled() => {}
-        () = access.reopen_when_asked() => {}
-    }
 }
 
 /// A URL under which this machine can be reached, as far as it knows itself.

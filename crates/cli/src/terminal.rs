@@ -9,18 +9,24 @@ use std::{
     process::ExitCode,
 };
 
-use overspill_client::{AskError, Exit, HttpClient, Patience, TlsError, Trust, UrlError};
+use overspill_client::{
+    AskError, Exit, HttpClient, OrderError, Patience, TlsError, Trust, UrlError,
+};
 use overspill_core::catalog::QueryError;
 
-/// Why a query (`ls`, `find`, `status`) failed.
+/// Why a query (`ls`, `find`, `status`, `explain`) or an order (`drain`) failed.
 #[derive(Debug)]
 pub(crate) enum CommandError {
     /// The server did not answer as it should.
     Ask(AskError),
     /// The conditions make no sense.
     Conditions(QueryError),
+    /// The server did not do as it was told.
+    Order(OrderError),
     /// Standard output is closed or full.
     Output(io::Error),
+    /// No fleet token, or none that is one.
+    Token(String),
     /// The file given with --ca-file is of no use.
     Trust(TlsError),
 }
@@ -29,7 +35,8 @@ impl CommandError {
     fn exit(&self) -> Exit {
         match self {
             Self::Ask(error) => error.exit(),
-            Self::Conditions(_) | Self::Trust(_) => Exit::Usage,
+            Self::Order(error) => error.exit(),
+            Self::Conditions(_) | Self::Token(_) | Self::Trust(_) => Exit::Usage,
             Self::Output(error) => match error.kind() {
                 // The reader had enough, as in `overspill find URL | head`.
                 io::ErrorKind::BrokenPipe => Exit::Ok,
@@ -46,7 +53,12 @@ impl CommandError {
                 None => error.to_string(),
             },
             Self::Conditions(error) => error.to_string(),
+            Self::Order(OrderError::Client(error)) if !error.is_lasting() => {
+                format!("{error}; check the address and that the server is running")
+            }
+            Self::Order(error) => error.to_string(),
             Self::Output(error) => format!("cannot write to standard output: {error}"),
+            Self::Token(text) => text.clone(),
             Self::Trust(error) => format!("--ca-file: {error}"),
         }
     }
@@ -55,6 +67,12 @@ impl CommandError {
 impl From<AskError> for CommandError {
     fn from(error: AskError) -> Self {
         Self::Ask(error)
+    }
+}
+
+impl From<OrderError> for CommandError {
+    fn from(error: OrderError) -> Self {
+        Self::Order(error)
     }
 }
 
@@ -142,6 +160,7 @@ fn is_bidi_override(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
     use overspill_client::{ClientError, HttpUrl};
 
     use super::*;
@@ -215,5 +234,34 @@ mod tests {
         }
         let closed = CommandError::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!(closed.exit(), Exit::Ok);
+    }
+    #[test]
+    fn what_a_node_says_is_repeated() {
+        let url = || HttpUrl::parse("http://h/a").unwrap();
+        for (error, message, exit) in [
+            (
+                AskError::Told {
+                    url: url(),
+                    status: StatusCode::CONFLICT,
+                    text: "not hashed yet".to_owned(),
+                }
+                .into(),
+                "http://h/a: not hashed yet",
+                Exit::Network,
+            ),
+            (
+                OrderError::Url(UrlError::Malformed("x".to_owned())).into(),
+                "\"x\" is not an http:// or https:// URL; write for example http://host:8080/file",
+                Exit::Usage,
+            ),
+            (
+                CommandError::Token("no token".to_owned()),
+                "no token",
+                Exit::Usage,
+            ),
+        ] {
+            assert_eq!(error.message(), message);
+            assert_eq!(error.exit(), exit, "{message}");
+        }
     }
 }

@@ -63,6 +63,16 @@ pub enum AskError {
         /// The answer.
         status: StatusCode,
     },
+    /// It answers with a refusal in words of its own.
+    #[error("{url}: {text}")]
+    Told {
+        /// What was asked.
+        url: HttpUrl,
+        /// The answer.
+        status: StatusCode,
+        /// The words.
+        text: String,
+    },
     /// A URL we cannot ask.
     #[error(transparent)]
     Url(#[from] UrlError),
@@ -75,6 +85,12 @@ impl AskError {
             Self::Foreign { .. } | Self::Url(_) => Exit::Usage,
             Self::NotFound { .. } => Exit::NotFound,
             Self::Refused { .. } => Exit::Refused,
+            Self::Told { status, .. } => match status.as_u16() {
+                400 => Exit::Usage,
+                401 | 403 => Exit::Refused,
+                404 => Exit::NotFound,
+                _ => Exit::Network,
+            },
             Self::Client(_)
             | Self::Endless { .. }
             | Self::Redirects { .. }
@@ -99,12 +115,41 @@ impl Document {
         client: &HttpClient,
         url: &HttpUrl,
     ) -> Result<T, AskError> {
+        let arrival = ask(client, &Method::GET, url).await?;
+        self.parse(url, arrival).await
+    }
+
+    /// Fetches and parses it; a refusal is told in the node's own words.
+    pub(crate) async fn fetch_or_told<T: DeserializeOwned>(
+        &self,
+        client: &HttpClient,
+        url: &HttpUrl,
+    ) -> Result<T, AskError> {
+        let arrival = send(client, &Method::GET, url).await?;
+        let status = arrival.reply.status();
+        let kind = arrival.reply.field(header::CONTENT_TYPE.as_str());
+        let has_words = kind.is_some_and(|kind| kind.starts_with("text/plain"));
+        if status == StatusCode::OK || !has_words {
+            return self.parse(url, check(url, arrival)?).await;
+        }
+        let text = arrival.reply.collect(WORDS_BYTES_MAX).await?;
+        Err(AskError::Told {
+            url: url.clone(),
+            status,
+            text: String::from_utf8_lossy(&text).trim().to_owned(),
+        })
+    }
+
+    async fn parse<T: DeserializeOwned>(
+        &self,
+        url: &HttpUrl,
+        arrival: Arrival,
+    ) -> Result<T, AskError> {
         let foreign = |reason: String| AskError::Foreign {
             url: url.clone(),
             expected: self.name,
             reason,
         };
-        let arrival = ask(client, &Method::GET, url).await?;
         // A page of HTML or a large file must not be read to the end to learn that it is no JSON.
         let kind = arrival.reply.field(header::CONTENT_TYPE.as_str());
         let kind = kind.unwrap_or("bytes of no known type");
@@ -122,10 +167,18 @@ pub(crate) async fn ask(
     method: &Method,
     url: &HttpUrl,
 ) -> Result<Arrival, AskError> {
+    check(url, send(client, method, url).await?)
+}
+
+/// One request, whatever the answer.
+async fn send(client: &HttpClient, method: &Method, url: &HttpUrl) -> Result<Arrival, AskError> {
     let mut fields = HeaderMap::new();
     fields.insert(header::ACCEPT, JSON_FIRST);
     let arrival = follow(client, method, url.clone(), &fields).await;
-    let arrival = arrival.map_err(|lost| lost.into_ask_error(url))?;
+    arrival.map_err(|lost| lost.into_ask_error(url))
+}
+
+fn check(url: &HttpUrl, arrival: Arrival) -> Result<Arrival, AskError> {
     let (url, status) = (url.clone(), arrival.reply.status());
     match status.as_u16() {
         200 => Ok(arrival),
@@ -147,5 +200,7 @@ impl Lost {
     }
 }
 
+/// Longest refusal that is repeated.
+const WORDS_BYTES_MAX: usize = 4096;
 const JSON_FIRST: header::HeaderValue =
     header::HeaderValue::from_static("application/json, */*;q=0.1");

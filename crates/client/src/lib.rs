@@ -1,9 +1,10 @@
-//! The download client as a library: get, ls, find, and the state of a fleet.
+//! The client as a library: get, ls, find; the state of a fleet, its reasons, and orders to it.
 //!
 //! A [`Download`] brings one file from an Overspill server, or from any HTTP server, to a path: it
 //! follows redirects to mirrors, leaves a mirror that fails, continues where it stopped, and gives
 //! the file its name only after its BLAKE3 root was checked. [`Folder`] lists and searches a tree,
-//! [`fleet_status`] asks a node about its fleet. Nothing here prints, and nothing here may ever put
+//! [`fleet_status`] asks a node about its fleet, [`explain()`] about its reasons, and [`give_order`]
+//! tells a server what to do. Nothing here prints, and nothing here may ever put
 //! bytes under the final name that were not checked as far as the server lets them be.
 //!
 //! ```no_run
@@ -33,10 +34,12 @@ mod ask;
 mod download;
 mod error;
 mod exit;
+mod explain;
 mod fleet;
 mod folder;
 mod follow;
 mod intake;
+mod order;
 mod part;
 mod persistence;
 mod progress;
@@ -53,8 +56,10 @@ pub use self::{
     download::{Completion, Download, OnChange, OnExisting, Outcome, Served, Verification},
     error::{DownloadError, Fault},
     exit::Exit,
+    explain::{decisions, explain},
     fleet::fleet_status,
     folder::{Folder, Located},
+    order::{OrderError, give_order},
     persistence::Persistence,
     progress::{Observer, Progress},
     url::{HttpUrl, NameError, UrlError},

@@ -31,7 +31,7 @@ use self::{
 };
 pub use self::{
     admission::{MAX_RETRY_AFTER_S, MAX_WAIT},
-    explain::{Considered, Excluded, Explanation},
+    explain::{Considered, Excluded, Explanation, Ground},
     flow::{Flow, Holding, Part, Turn},
     journal::{Choice, Decided, Journal},
     offload::{OFFLOAD_BIAS, SERVER_BIAS},
@@ -149,12 +149,39 @@ impl Dispatcher {
     /// What would be decided, and why; nothing is counted or learned.
     pub fn explain(&mut self, now: Instant, flow: &Flow<'_>) -> Explanation {
         self.collect(now, flow);
-        let chosen = if self.scratch.candidates.is_empty() {
-            None
-        } else {
-            Some(self.choose(now, flow).place)
+        let ground = self.ground(flow);
+        let chosen = match ground {
+            Ground::TooSmall => Some(Place::Here),
+            Ground::Full | Ground::Nowhere => None,
+            Ground::Cost | Ground::Stays => Some(self.foresee(now, flow).place),
         };
-        explain::explain(&self.collector(now, flow), chosen)
+        let weighed = &self.scratch.candidates;
+        explain::explain(&self.collector(now, flow), weighed, chosen, ground)
+    }
+
+    /// What is decided by, in the order of [`Dispatcher::decide`].
+    fn ground(&self, flow: &Flow<'_>) -> Ground {
+        let is_here = flow.holding == Holding::Here;
+        let candidates = &self.scratch.candidates;
+        if flow.bytes < MIN_OFFLOAD_BYTES && is_here {
+            Ground::TooSmall
+        } else if candidates.is_empty() && !self.scratch.somebody_is_full {
+            Ground::Nowhere
+        } else if candidates.is_empty() || self.has_to_queue(flow) {
+            Ground::Full
+        } else if self.stays() == Stays::Yes && candidates[0].is_here() {
+            Ground::Stays
+        } else {
+            Ground::Cost
+        }
+    }
+
+    /// What would be chosen next; turns are not taken, nor chances.
+    fn foresee(&mut self, now: Instant, flow: &Flow<'_>) -> Candidate {
+        let (policy, random) = (self.policy.fork(), self.random.clone());
+        let chosen = self.choose(now, flow);
+        (self.policy, self.random) = (policy, random);
+        chosen
     }
 
     /// Takes in what happened to the fleet. `now` never goes backwards.

@@ -33,6 +33,9 @@ pub trait Policy: fmt::Debug + Send {
     /// `candidates` is never empty; the node that decides comes first, if it is one of them. Draws
     /// only from `random`, allocates nothing.
     fn choose(&mut self, candidates: &[Candidate], random: &mut fastrand::Rng) -> usize;
+
+    /// The same rule with counters of its own, to see what it would choose.
+    fn fork(&self) -> Box<dyn Policy>;
 }
 
 /// The policies there are, by name.

@@ -26,6 +26,8 @@ pub enum Purpose {
     Control,
     /// Proving knowledge of the token while joining.
     Join,
+    /// Signing an operator's orders and the answers to them.
+    Order,
     /// Signing the tickets in redirects.
     Ticket,
 }
@@ -54,6 +56,7 @@ impl FleetToken {
         let label: &[u8] = match purpose {
             Purpose::Control => b"overspill control v1",
             Purpose::Join => b"overspill join v1",
+            Purpose::Order => b"overspill order v1",
             Purpose::Ticket => b"overspill ticket v1",
         };
         let secret = hkdf::Salt::new(hkdf::HKDF_SHA256, b"overspill fleet").extract(&self.0);
@@ -150,6 +153,7 @@ mod tests {
         let tags = [
             token.derive(Purpose::Join, b"a").sign(&[b"m"]),
             token.derive(Purpose::Join, b"b").sign(&[b"m"]),
+            token.derive(Purpose::Order, b"a").sign(&[b"m"]),
             token.derive(Purpose::Ticket, b"a").sign(&[b"m"]),
             token.derive(Purpose::Control, b"a").sign(&[b"m"]),
             FleetToken::from_random([2; 32])

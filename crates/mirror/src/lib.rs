@@ -4,6 +4,7 @@
 //! its tie to the server; [`role`] answers requests. It must never serve bytes it has not verified,
 //! and never forget what it has because its server is away.
 
+mod drain;
 mod feed;
 mod fetch;
 mod link;

@@ -1,7 +1,8 @@
 //! The tie to the server: join, follow, report; and again when it breaks.
 //!
 //! While the server is away the mirror goes on serving; the link says so once and tries again with
-//! growing, jittered pauses. It must never give up for good once it has been joined.
+//! growing, jittered pauses. It must never give up for good once it has been joined, unless the
+//! operator has removed it.
 
 use std::{
     sync::Arc,
@@ -22,6 +23,7 @@ use thiserror::Error;
 use tokio::{sync::watch, time::sleep};
 
 use crate::{
+    drain::Drain,
     feed::{Feed, FeedError},
     replica::Replica,
     report::{Arrivals, Reporter},
@@ -56,6 +58,7 @@ pub(crate) struct Tie {
     pub(crate) syncer: Arc<Syncer>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) arrivals: Arc<Arrivals>,
+    pub(crate) drain: Arc<Drain>,
     pub(crate) rules: KeptRules,
     pub(crate) dispatcher: Arc<SharedDispatcher>,
     pub(crate) state: watch::Sender<Link>,
@@ -86,7 +89,8 @@ enum LinkError {
 }
 
 impl Tie {
-    /// Keeps the tie for ever; returns only when the first join was refused for good.
+    /// Keeps the tie for ever; returns only when the first join was refused for good, or any because
+    /// the operator wants this mirror out.
     pub(crate) async fn keep(self) {
         let patience = Patience {
             silence: SILENCE,
@@ -98,9 +102,9 @@ impl Tie {
             let begun = Instant::now();
             let error = self.follow(&client).await;
             let was_connected = matches!(*self.state.borrow(), Link::Connected(_));
+            let is_first = *self.state.borrow() == Link::Away(None);
             if let LinkError::Session(refused) = &error
-                && refused.is_final()
-                && *self.state.borrow() == Link::Away(None)
+                && (refused.is_removal() || (refused.is_final() && is_first))
             {
                 self.state
                     .send_replace(Link::Refused(Refusal(error.to_string())));
@@ -150,6 +154,7 @@ impl Tie {
             meter: &self.meter,
             dispatcher: &self.dispatcher,
             arrivals: &self.arrivals,
+            drain: &self.drain,
             epoch: self.applicant.epoch,
         };
         let events = session

@@ -25,6 +25,7 @@ use overspill_wire::{
 use tokio::time::{sleep, timeout};
 
 use crate::{
+    drain::Drain,
     replica::{Replica, Retell},
     session::{Session, SessionError},
     sync::Syncer,
@@ -64,6 +65,7 @@ pub(crate) struct Reporter<'a> {
     pub(crate) meter: &'a Meter,
     pub(crate) dispatcher: &'a SharedDispatcher,
     pub(crate) arrivals: &'a Arrivals,
+    pub(crate) drain: &'a Drain,
     pub(crate) epoch: u64,
 }
 
@@ -96,7 +98,10 @@ impl Reporter<'_> {
                 .send(self.client, Method::POST, path, body)
                 .await
             {
-                Ok(_) => told.complete = Some(report.complete),
+                Ok(_) => {
+                    told.complete = Some(report.complete);
+                    self.drain.told(Instant::now(), report.condition);
+                }
                 Err(error) => return error,
             }
             sleep(AT_MOST_EVERY).await;
@@ -132,7 +137,7 @@ impl Reporter<'_> {
     }
 
     fn condition(&self) -> Condition {
-        match self.syncer.condition() {
+        match self.drain.condition_or(self.syncer.condition()) {
             Condition::Normal if self.dispatcher.look(Dispatcher::is_full) => Condition::Overloaded,
             condition => condition,
         }

@@ -165,6 +165,10 @@ impl Role for MirrorRole {
         contents.revision() != Revision::ZERO && contents.after(None).all(|item| is_here(&item))
     }
 
+    fn dispatcher(&self) -> Option<Arc<SharedDispatcher>> {
+        Some(Arc::clone(&self.dispatcher))
+    }
+
     fn route(&self, ask: &Ask<'_>) -> Route {
         self.dispatcher.route(ask)
     }

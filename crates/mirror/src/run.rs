@@ -35,11 +35,12 @@ use thiserror::Error;
 use tokio::{
     runtime::{self, Runtime},
     sync::{mpsc, watch},
-    time::interval,
+    time::{interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    drain::Drain,
     fetch::Plan,
     link::{Link, Tie},
     replica::Replica,
@@ -120,6 +121,7 @@ pub struct Running {
     control: Runtime,
     scrubber: thread::JoinHandle<()>,
     link: watch::Receiver<Link>,
+    drain: Arc<Drain>,
     shutdown: CancellationToken,
 }
 
@@ -186,6 +188,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         rules,
         link_sender,
     );
+    let drain = Arc::clone(&tie.drain);
     let control = start_control(tie, &role.syncer).map_err(StartError::Thread)?;
     let scrubber = start_scrubber(&role, config.scrub_rate, &shutdown);
     let scrubber = scrubber.map_err(StartError::Thread)?;
@@ -196,6 +199,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         control,
         scrubber,
         link,
+        drain,
         shutdown,
     })
 }
@@ -260,6 +264,7 @@ fn make_tie(
         meter: Arc::clone(&role.meter),
         arrivals: Arc::clone(&role.arrivals),
         dispatcher: Arc::clone(&role.dispatcher),
+        drain: Arc::default(),
         rules,
         state,
     }
@@ -393,6 +398,18 @@ impl Running {
     /// Resolves when the mirror has to end by itself, because a serving thread died.
     pub fn failed(&self) -> CancellationToken {
         self.shutdown.clone()
+    }
+
+    /// Asks for no new work, and waits until what there is has been done; not longer than `patience`.
+    ///
+    /// Serving and reporting go on meanwhile, and afterwards until [`Running::stop`].
+    pub async fn drain(&self, patience: Duration) {
+        self.drain.begin();
+        // Told at once.
+        self.role.replica.changed.notify_one();
+        let finished = self.drain.finished(self.link(), &self.role.meter);
+        // What is not over by then is finished, or cut, by stopping.
+        let _ = timeout(patience, finished).await;
     }
 
     /// Stops accepting, lets running responses finish for a while, and closes everything.

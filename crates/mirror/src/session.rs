@@ -72,6 +72,9 @@ pub(crate) enum SessionError {
         /// What it said.
         detail: String,
     },
+    /// The operator has removed this mirror from the fleet.
+    #[error("{0}")]
+    Removed(String),
     /// One of us has another token.
     #[error(
         "the fleet token is not the one of {0}; take it from the join command that the server \
@@ -87,11 +90,16 @@ impl SessionError {
     /// Whether trying again without a person's help is hopeless.
     pub(crate) fn is_final(&self) -> bool {
         match self {
-            Self::NotOverspill(_) | Self::WrongToken(_) => true,
+            Self::NotOverspill(_) | Self::Removed(_) | Self::WrongToken(_) => true,
             Self::Refused { status, .. } => *status == StatusCode::CONFLICT,
             Self::Client(error) => error.is_lasting(),
             Self::Expired | Self::NoRandomness => false,
         }
+    }
+
+    /// Whether an operator wants this mirror out of the fleet.
+    pub(crate) fn is_removal(&self) -> bool {
+        matches!(self, Self::Removed(_))
     }
 }
 
@@ -100,7 +108,9 @@ impl SessionError {
     /// another protocol or a crowd.
     fn of_a_stranger(self, server: &ServerUrl) -> Self {
         match self {
-            Self::Expired | Self::WrongToken(_) => Self::NotOverspill(server.0.clone()),
+            Self::Expired | Self::Removed(_) | Self::WrongToken(_) => {
+                Self::NotOverspill(server.0.clone())
+            }
             Self::Refused { status, .. }
                 if status.is_client_error() && status != StatusCode::CONFLICT =>
             {
@@ -238,6 +248,7 @@ async fn refusal(server: &ServerUrl, reply: Reply) -> SessionError {
     let detail = String::from_utf8_lossy(&detail).trim().to_owned();
     match status {
         StatusCode::UNAUTHORIZED => SessionError::Expired,
+        StatusCode::GONE => SessionError::Removed(detail),
         StatusCode::FORBIDDEN => SessionError::WrongToken(server.0.clone()),
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
             SessionError::NotOverspill(server.0.clone())

@@ -132,6 +132,10 @@ struct Listening {
 
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 4096;
+/// Bytes that the kernel takes for a connection before they can be sent. Without this bound it takes
+/// megabytes: a file would count as sent while it waits behind a slow link, the flows that dispatch
+/// looks at would be a fiction, and egress would come in bursts of buffers.
+const UNSENT_BYTES: u32 = 256 << 10;
 /// Size of the buffers in which files are encrypted: sixteen full records, one system call.
 const TLS_BUFFER_BYTES: usize = 256 << 10;
 /// How often silent connections are looked for.
@@ -227,6 +231,8 @@ fn open_socket(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
         socket.set_reuse_port(true)?;
     }
     socket.set_nonblocking(true)?;
+    // Connections have it from here.
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket)

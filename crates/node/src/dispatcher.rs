@@ -169,12 +169,17 @@ impl SharedDispatcher {
         look(&self.state().dispatcher)
     }
 
-    /// What would be decided about a body, and why.
-    pub fn explain(&self, ask: &Ask<'_>) -> Explanation {
+    /// What would be decided about a body, and why, in terms of the fleet as it is then.
+    pub fn explain<T>(
+        &self,
+        ask: &Ask<'_>,
+        tell: impl FnOnce(&Explanation, &Dispatcher) -> T,
+    ) -> T {
         let now = Instant::now();
         let mut state = self.state();
         state.measure(now, &self.meter);
-        state.dispatcher.explain(now, &flow(ask))
+        let explanation = state.dispatcher.explain(now, &flow(ask));
+        tell(&explanation, &state.dispatcher)
     }
 
     /// The last decisions, newest first, at most `limit`.

@@ -9,6 +9,7 @@ mod archive;
 mod cache;
 mod checksums;
 mod dispatcher;
+mod explain;
 mod file;
 mod identity;
 mod listing;

@@ -15,7 +15,10 @@ use overspill_core::{
 use overspill_store::archive::Contents;
 use overspill_wire::status::FleetStatus;
 
-use crate::{dispatcher::Waiting, file::FoundFile};
+use crate::{
+    dispatcher::{SharedDispatcher, Waiting},
+    file::FoundFile,
+};
 
 /// What a node is: where its bytes come from and who else may serve them.
 pub trait Role: Send + Sync + 'static {
@@ -37,6 +40,11 @@ pub trait Role: Send + Sync + 'static {
 
     /// Who is to serve this body.
     fn route(&self, ask: &Ask<'_>) -> Route;
+
+    /// What decides in [`Role::route`]; `None` on a node that only serves.
+    fn dispatcher(&self) -> Option<Arc<SharedDispatcher>> {
+        None
+    }
 
     /// A client came back because this member failed it.
     fn returned_from(&self, member: &MemberId, ask: &Ask<'_>);

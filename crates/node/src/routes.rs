@@ -18,14 +18,20 @@ use overspill_net::{Client, HandedOver};
 use overspill_wire::paths;
 use tower::ServiceExt;
 
-use crate::role::Role;
+use crate::{explain, role::Role};
 
-/// Health, readiness and status of any node.
+/// Health, readiness, status and the reasons of any node.
 pub fn common_routes<R: Role>(role: Arc<R>) -> Router {
     Router::new()
         .route(paths::HEALTH, get(|| async { "ok\n" }))
         .route(paths::READY, get(ready::<R>))
         .route(paths::FLEET, get(status::<R>))
+        .route(paths::DECISIONS, get(explain::decisions::<R>))
+        .route(&format!("{}/", paths::EXPLAIN), get(explain::explain::<R>))
+        .route(
+            &format!("{}/{{*path}}", paths::EXPLAIN),
+            get(explain::explain::<R>),
+        )
         .with_state(role)
 }
 

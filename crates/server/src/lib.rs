@@ -7,6 +7,7 @@
 mod check;
 mod control;
 mod feed;
+mod orders;
 mod publish;
 mod role;
 mod run;

@@ -107,6 +107,10 @@ impl Role for ServerRole {
         self.dispatcher.route(ask)
     }
 
+    fn dispatcher(&self) -> Option<Arc<SharedDispatcher>> {
+        Some(Arc::clone(&self.dispatcher))
+    }
+
     fn returned_from(&self, member: &MemberId, ask: &Ask<'_>) {
         self.dispatcher.returned_from(member, ask);
     }

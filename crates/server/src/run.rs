@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     check::Checker,
     control::{Control, Sessions, control_routes},
+    orders::KeptOrders,
     publish::{Loss, PublishConfig, Published, Publisher, random_instance},
     role::ServerRole,
     token::{TokenFileError, token_of},
@@ -123,11 +124,13 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let publisher = start_publisher(&config, &tree, &published)?;
 
     let flows = Arc::new(FlowTable::new(config.cores));
-    let role = Arc::new(make_role(&config, tree, published, &flows, &token));
+    let (kept, orders) = KeptOrders::open(&config.state);
+    let role = Arc::new(make_role(&config, tree, published, &flows, &token, orders));
     let router = common_routes(Arc::clone(&role)).merge(control_routes(make_control(
         &role,
         &token,
         &config.settings.rules,
+        kept,
     )));
     let shutdown = CancellationToken::new();
     let (service_role, service_flows) = (Arc::clone(&role), Arc::clone(&flows));
@@ -184,6 +187,7 @@ fn make_role(
     published: Arc<Published>,
     flows: &Arc<FlowTable>,
     token: &FleetToken,
+    orders: Orders,
 ) -> ServerRole {
     let meter = Arc::new(Meter::new(
         Arc::clone(flows),
@@ -196,7 +200,7 @@ fn make_role(
         token,
         Arc::clone(&meter),
         config.dispatch.clone(),
-        Orders::default(),
+        orders,
         seed,
     );
     ServerRole {
@@ -213,9 +217,15 @@ fn make_role(
     }
 }
 
-fn make_control(role: &ServerRole, token: &FleetToken, rules: &SharedRules) -> Arc<Control> {
+fn make_control(
+    role: &ServerRole,
+    token: &FleetToken,
+    rules: &SharedRules,
+    orders: KeptOrders,
+) -> Arc<Control> {
     Arc::new(Control {
         sessions: Mutex::new(Sessions::new(token.clone())),
+        orders: Mutex::new(orders),
         dispatcher: Arc::clone(&role.dispatcher),
         published: Arc::clone(&role.published),
         rules: Arc::clone(rules),

@@ -5,9 +5,11 @@
 //! wire. Nothing here sends or receives.
 
 pub mod auth;
+pub mod explain;
 pub mod feed;
 pub mod fleet;
 pub mod listing;
+pub mod order;
 pub mod paths;
 pub mod status;
 pub mod view;

@@ -16,6 +16,12 @@ pub const EVENTS: &str = "/-/fleet/events";
 pub const REPORT: &str = "/-/fleet/report";
 /// The fleet for people and programs.
 pub const FLEET: &str = "/-/api/fleet";
+/// The last decisions of a node: `?limit=N`.
+pub const DECISIONS: &str = "/-/api/decisions";
+/// Why a file would be served by whom: the file's own path follows, `?from=ADDRESS`.
+pub const EXPLAIN: &str = "/-/explain";
+/// What an operator orders.
+pub const ORDER: &str = "/-/fleet/order";
 /// Alive?
 pub const HEALTH: &str = "/-/health";
 /// Ready to serve everything?

@@ -9,7 +9,10 @@ use anyhow::{Context, Error, Result, anyhow, ensure};
 use overspill_client::{HttpClient, HttpUrl, Trust, fleet_status};
 use overspill_core::units::display_size;
 use overspill_wire::status::{FleetStatus, MemberStatus};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
 
 use super::{
     display::Display,
@@ -163,8 +166,11 @@ impl Fleet {
     /// Ends all nodes, mirrors first: they would only complain about a missing server.
     pub(super) async fn stop(self) {
         let mirrors = self.mirrors.into_iter().filter_map(|mirror| mirror.node);
-        for node in mirrors.chain(self.server) {
-            node.stop().await;
+        // At the same time: each waits for clients that may be on their way.
+        let ending: JoinSet<()> = mirrors.map(Node::stop).collect();
+        ending.join_all().await;
+        if let Some(server) = self.server {
+            server.stop().await;
         }
     }
 

@@ -137,7 +137,16 @@ impl Node {
     /// Asks it to end, and waits until it has.
     pub(crate) fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
-        wait_for("a node that ends when asked to", LONG, || {
+        self.wait()
+    }
+
+    /// Waits until it has ended, for whatever reason it has.
+    pub(crate) fn ended(mut self) -> ExitStatus {
+        self.wait()
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        wait_for("a node that ends", LONG, || {
             self.child.try_wait().expect("a child").is_some()
         });
         self.child.wait().expect("a child")

@@ -3,7 +3,7 @@
 use super::candidate::Collector;
 use crate::{
     fleet::{Exclusion, MemberId, Zone},
-    policy::{CostTerms, Place},
+    policy::{Candidate, CostTerms, Place},
 };
 
 /// A decision that was not made, laid open.
@@ -11,12 +11,29 @@ use crate::{
 pub struct Explanation {
     /// Who would serve; `None` if nobody has a slot free.
     pub chosen: Option<Place>,
+    /// What that is decided by.
+    pub ground: Ground,
     /// Where the client is, if the operator said.
     pub client_zone: Option<Zone>,
     /// Everybody able.
     pub considered: Vec<Considered>,
     /// Everybody else.
     pub excluded: Vec<Excluded>,
+}
+
+/// What a decision is taken by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ground {
+    /// The policy chooses among those who are weighed.
+    Cost,
+    /// Nobody able has a slot free.
+    Full,
+    /// Nobody who could be reached has it.
+    Nowhere,
+    /// The node that decides serves what it can.
+    Stays,
+    /// Below [`super::MIN_OFFLOAD_BYTES`] nobody is asked.
+    TooSmall,
 }
 
 /// A node that is able.
@@ -32,6 +49,9 @@ pub struct Considered {
     pub capacity_bytes_per_s: f64,
     /// Its cost, in parts.
     pub terms: CostTerms,
+    /// Whether the policy may choose it: not if it is far and a near one is good enough, nor beside
+    /// a node that serves whatever it can.
+    pub is_weighed: bool,
 }
 
 /// A node that is not.
@@ -43,9 +63,16 @@ pub struct Excluded {
     pub why: Exclusion,
 }
 
-pub(super) fn explain(collector: &Collector<'_>, chosen: Option<Place>) -> Explanation {
+pub(super) fn explain(
+    collector: &Collector<'_>,
+    weighed: &[Candidate],
+    chosen: Option<Place>,
+    ground: Ground,
+) -> Explanation {
+    let is_weighed = |place| weighed.iter().any(|candidate| candidate.place == place);
     let mut explanation = Explanation {
         chosen,
+        ground,
         client_zone: collector.client_zone().cloned(),
         considered: Vec::new(),
         excluded: Vec::new(),
@@ -59,9 +86,10 @@ pub(super) fn explain(collector: &Collector<'_>, chosen: Option<Place>) -> Expla
             flows: here.load.flows(),
             capacity_bytes_per_s: here.capacity.bytes_per_s(),
             terms: collector.here_terms(),
+            is_weighed: is_weighed(Place::Here),
         }),
     }
-    for member in collector.fleet.members() {
+    for (slot, member) in collector.fleet.members().iter().enumerate() {
         let id = Some(member.id().clone());
         match collector.exclusion(member) {
             Some(why) => explanation.excluded.push(Excluded { member: id, why }),
@@ -71,6 +99,7 @@ pub(super) fn explain(collector: &Collector<'_>, chosen: Option<Place>) -> Expla
                 flows: member.load().flows(),
                 capacity_bytes_per_s: member.capacity().bytes_per_s(),
                 terms: collector.terms(member),
+                is_weighed: is_weighed(Place::Member(slot)),
             }),
         }
     }

@@ -523,3 +523,53 @@ fn the_journal_tells_what_was_decided() {
     assert_eq!((last.number, &last.choice), (2, &Choice::Member(id(0))));
     assert_eq!((last.bytes, last.candidates), (MIB, 2));
 }
+
+#[test]
+fn an_explanation_is_the_next_decision_and_changes_nothing() {
+    let now = Instant::now();
+    for policy in PolicyKind::ALL {
+        let settings = Settings {
+            policy,
+            ..unlimited()
+        };
+        let mut fleet = dispatcher_at(now, 1e6, &[1e6, 2e6, 1e6], "http://m", settings);
+        for _ in 0..40 {
+            let asked = flow(MIB, &[]);
+            let foreseen = fleet.explain(now, &asked);
+            assert_eq!(fleet.explain(now, &asked), foreseen, "{policy:?}");
+            let decided = match fleet.decide(now, &asked) {
+                Decision::Serve => Place::Here,
+                Decision::Redirect { slot, .. } => Place::Member(slot),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(foreseen.chosen, Some(decided), "{policy:?}");
+            assert_eq!(foreseen.ground, Ground::Cost);
+        }
+    }
+}
+
+#[test]
+fn an_explanation_names_what_was_decided_by() {
+    let now = Instant::now();
+    let stays = Settings {
+        offload: Offload::Never,
+        ..unlimited()
+    };
+    let mut home = dispatcher_at(now, 1.0, &[1e9], "http://m", stays);
+    let mut fleet = dispatcher(now, 1.0, &[1e9]);
+    let elsewhere = Flow {
+        holding: Holding::Elsewhere,
+        revision: Revision(6),
+        ..flow(MIB, &[])
+    };
+    let here = Some(Place::Here);
+    for (explanation, ground, chosen, weighed) in [
+        (home.explain(now, &flow(MIB, &[])), Ground::Stays, here, 1),
+        (fleet.explain(now, &flow(9, &[])), Ground::TooSmall, here, 2),
+        (fleet.explain(now, &elsewhere), Ground::Nowhere, None, 0),
+    ] {
+        assert_eq!((explanation.ground, explanation.chosen), (ground, chosen));
+        let is_weighed = explanation.considered.iter().filter(|one| one.is_weighed);
+        assert_eq!(is_weighed.count(), weighed, "{ground:?}");
+    }
+}

@@ -9,7 +9,7 @@ use super::{Candidate, Policy};
 const OPENING: u64 = 4;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Alternate {
     requests: u64,
     mirror_turns: usize,
@@ -32,5 +32,9 @@ impl Policy for Alternate {
         let turn = self.mirror_turns;
         self.mirror_turns = turn.wrapping_add(1);
         first_mirror + turn % mirrors
+    }
+
+    fn fork(&self) -> Box<dyn Policy> {
+        Box::new(self.clone())
     }
 }

@@ -16,4 +16,8 @@ impl Policy for LeastConnections {
         // Exact ties only, but for rounding: on equal nodes there are many.
         least(candidates, share, 1.0 + 1e-9, random)
     }
+
+    fn fork(&self) -> Box<dyn Policy> {
+        Box::new(*self)
+    }
 }

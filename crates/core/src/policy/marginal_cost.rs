@@ -49,4 +49,8 @@ impl Policy for MarginalCost {
     fn choose(&mut self, candidates: &[Candidate], random: &mut fastrand::Rng) -> usize {
         least(candidates, |candidate| candidate.cost_s, NEAR_TIE, random)
     }
+
+    fn fork(&self) -> Box<dyn Policy> {
+        Box::new(*self)
+    }
 }

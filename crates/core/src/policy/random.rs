@@ -13,4 +13,8 @@ impl Policy for Random {
     fn choose(&mut self, candidates: &[Candidate], random: &mut fastrand::Rng) -> usize {
         random.usize(0..candidates.len())
     }
+
+    fn fork(&self) -> Box<dyn Policy> {
+        Box::new(*self)
+    }
 }

@@ -6,7 +6,7 @@
 use super::{Candidate, Policy};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RoundRobin {
     turn: usize,
 }
@@ -16,5 +16,9 @@ impl Policy for RoundRobin {
         let turn = self.turn;
         self.turn = turn.wrapping_add(1);
         turn % candidates.len()
+    }
+
+    fn fork(&self) -> Box<dyn Policy> {
+        Box::new(self.clone())
     }
 }

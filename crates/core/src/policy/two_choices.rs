@@ -20,6 +20,10 @@ impl Policy for TwoChoices {
             one
         }
     }
+
+    fn fork(&self) -> Box<dyn Policy> {
+        Box::new(*self)
+    }
 }
 
 /// Draws a candidate by capacity; another than `besides`, if there is any.

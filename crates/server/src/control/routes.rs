@@ -40,11 +40,13 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use super::{
+    orders::order,
     sessions::{AuthError, Sessions},
     view::{view_every, view_for},
 };
 use crate::{
     feed::{self, FeedQuery},
+    orders::KeptOrders,
     publish::{Published, lock},
 };
 
@@ -52,6 +54,8 @@ use crate::{
 pub(crate) struct Control {
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) dispatcher: Arc<SharedDispatcher>,
+    /// Carried out one at a time.
+    pub(crate) orders: Mutex<KeptOrders>,
     pub(crate) published: Arc<Published>,
     /// Told to mirrors, so that their answers are ours.
     pub(crate) rules: SharedRules,
@@ -61,7 +65,7 @@ pub(crate) struct Control {
 const PING_EVERY: Duration = Duration::from_secs(1);
 
 /// A refusal: a status and one line of text.
-type Refusal = (StatusCode, String);
+pub(super) type Refusal = (StatusCode, String);
 
 /// The control plane's routes.
 pub(crate) fn control_routes(control: Arc<Control>) -> Router {
@@ -69,6 +73,7 @@ pub(crate) fn control_routes(control: Arc<Control>) -> Router {
         .route(paths::HELLO, post(hello))
         .route(paths::JOIN, post(join))
         .route(paths::EVENTS, get(events))
+        .route(paths::ORDER, post(order))
         .route(paths::REPORT, post(report))
         .route(paths::CATALOG, get(catalog))
         .layer(DefaultBodyLimit::max(MAX_MESSAGE_BYTES))
@@ -298,15 +303,15 @@ fn public_url(join: &JoinRequest, client: SocketAddr) -> String {
     format!("{}://{address}", join.scheme.as_str())
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(bad_request)
 }
 
-fn bad_request(error: impl ToString) -> Refusal {
+pub(super) fn bad_request(error: impl ToString) -> Refusal {
     (StatusCode::BAD_REQUEST, format!("{}\n", error.to_string()))
 }
 
-fn refuse(error: AuthError) -> Refusal {
+pub(super) fn refuse(error: AuthError) -> Refusal {
     let status = match error {
         AuthError::WrongToken => StatusCode::FORBIDDEN,
         AuthError::NoHello | AuthError::NoSession | AuthError::Replayed | AuthError::Unsigned => {
@@ -319,7 +324,7 @@ fn refuse(error: AuthError) -> Refusal {
 fn refuse_member(error: FleetError) -> Refusal {
     let status = match error {
         FleetError::Full => StatusCode::SERVICE_UNAVAILABLE,
-        FleetError::Removed(_) => StatusCode::FORBIDDEN,
+        FleetError::Removed(_) => StatusCode::GONE,
         _ => StatusCode::UNAUTHORIZED,
     };
     (status, format!("{error}\n"))

@@ -14,6 +14,7 @@ use overspill_core::{
 use overspill_wire::{
     auth::{Proof, SessionId},
     fleet::{HelloReply, HelloRequest, JoinRequest, server_proof, session_key},
+    order::{OPERATOR, OrderRequest},
 };
 use thiserror::Error;
 
@@ -131,7 +132,7 @@ impl Sessions {
             return Err(AuthError::WrongToken);
         }
         let key = session_key(&self.token, &pending.mirror_nonce, &join.nonce);
-        self.open.retain(|_, session| session.member != *member);
+        self.close(member);
         let seen = ReplayWindow::default();
         self.open.insert(
             session,
@@ -142,6 +143,35 @@ impl Sessions {
             },
         );
         Ok(())
+    }
+
+    /// Checks an order's proof over a pending hello, which it uses up; the operator's nonce.
+    pub(crate) fn prove_order(
+        &mut self,
+        now: Instant,
+        request: &OrderRequest,
+    ) -> Result<String, AuthError> {
+        let pending = self.hellos.remove(&request.nonce);
+        let pending = pending.filter(|pending| {
+            let age = now.saturating_duration_since(pending.at);
+            pending.member == OPERATOR && age < HELLO_TTL
+        });
+        let nonce = pending.ok_or(AuthError::NoHello)?.mirror_nonce;
+        if request.is_proved(&self.token, &nonce) {
+            Ok(nonce)
+        } else {
+            Err(AuthError::WrongToken)
+        }
+    }
+
+    /// Ends a member's sessions: what it signs is believed no longer.
+    pub(crate) fn close(&mut self, member: &MemberId) {
+        self.open.retain(|_, session| session.member != *member);
+    }
+
+    /// The fleet token, to sign answers to orders.
+    pub(crate) fn token(&self) -> &FleetToken {
+        &self.token
     }
 
     /// Checks a proof over a request; says whose it is and the session's key.
@@ -197,6 +227,8 @@ impl ReplayWindow {
 
 #[cfg(test)]
 mod tests {
+    use overspill_wire::order::Nonces;
+
     use super::*;
 
     fn nonce(digit: char) -> String {
@@ -266,6 +298,49 @@ mod tests {
             ..sign(9)
         };
         assert_eq!(verify(&stranger, b"body"), Err(AuthError::NoSession));
+    }
+
+    #[test]
+    fn an_order_is_taken_once_from_who_greeted_as_operator_and_knows_the_token() {
+        let token = FleetToken::from_random([1; 32]);
+        let (now, order) = (Instant::now(), "drain m-1".parse().unwrap());
+        let nonces = Nonces {
+            operator: &nonce('a'),
+            server: &nonce('b'),
+        };
+        let try_order = |member: &str, theirs: &FleetToken, later: Duration| {
+            let mut sessions = Sessions::new(token.clone());
+            let member = member.to_owned();
+            let hello = HelloRequest { member, ..hello() };
+            sessions.hello(now, hello, nonce('b')).unwrap();
+            let request = OrderRequest::seal(theirs, nonces, &order);
+            let first = sessions.prove_order(now + later, &request);
+            let again = sessions.prove_order(now + later, &request);
+            assert_eq!(again, Err(AuthError::NoHello), "taken twice");
+            first
+        };
+        let other = FleetToken::from_random([2; 32]);
+        let soon = Duration::ZERO;
+        assert_eq!(try_order(OPERATOR, &token, soon), Ok(nonce('a')));
+        assert_eq!(
+            try_order(OPERATOR, &other, soon),
+            Err(AuthError::WrongToken)
+        );
+        assert_eq!(try_order("m-1", &token, soon), Err(AuthError::NoHello));
+        assert_eq!(
+            try_order(OPERATOR, &token, HELLO_TTL),
+            Err(AuthError::NoHello)
+        );
+    }
+
+    #[test]
+    fn a_closed_session_is_believed_no_longer() {
+        let token = FleetToken::from_random([1; 32]);
+        let (mut sessions, _) = joined(&token, &token);
+        sessions.close(&"m-2".parse().unwrap());
+        assert!(sessions.is_open(SessionId(5)));
+        sessions.close(&"m-1".parse().unwrap());
+        assert!(!sessions.is_open(SessionId(5)));
     }
 
     #[test]
