@@ -19,6 +19,7 @@ mod settings;
 mod ticket;
 mod unreachable;
 
+use core::net::IpAddr;
 use std::{collections::VecDeque, time::Instant};
 
 use self::{
@@ -41,7 +42,7 @@ pub use self::{
 };
 use crate::{
     fleet::{Evidence, Fleet, FleetError, FleetEvent, HereLoad, Input, MemberId, Orders, Report},
-    limit::Prefix,
+    limit::{Prefix, PrefixBits},
     load::{ClientRates, ClientSample},
     policy::{Candidate, Place, Policy, PolicyKind},
     units::Rate,
@@ -79,6 +80,8 @@ pub enum Decision {
 pub enum Output {
     /// A change in the fleet, for logs.
     Fleet(FleetEvent),
+    /// This client was sent to this member and did not arrive; it is kept from it for a while.
+    Unreachable(IpAddr, MemberId),
     /// It is this waiter's turn: decide again, with [`Turn::Waited`].
     Released(WaiterId),
     /// This waiter has waited in vain.
@@ -88,6 +91,12 @@ pub enum Output {
 /// Below this many bytes a redirect costs the client and the node more than it saves, whatever the
 /// load: the answer would fit the first flight of a fresh connection.
 pub const MIN_OFFLOAD_BYTES: u64 = 64 << 10;
+
+/// A client by itself: what keeps one from a mirror, such as a firewall of its own, need not keep its
+/// neighbours.
+fn single(flow: &Flow<'_>) -> Prefix {
+    Prefix::of(flow.client, PrefixBits::default())
+}
 
 /// Clients of one network share what is known of the way to them.
 fn network(flow: &Flow<'_>) -> Prefix {
@@ -366,7 +375,9 @@ impl Dispatcher {
         match self.recent.consider_return(now, flow, &self.fleet) {
             Return::Nothing => {}
             Return::NeverArrived(member) => {
-                self.unreachable.note(now, network(flow), member);
+                self.unreachable.note(now, single(flow), member.clone());
+                self.outputs
+                    .push_back(Output::Unreachable(flow.client, member));
             }
             Return::CutShort(member) => {
                 let _ = self.handle(now, &Input::Weighed(&member, Evidence::Failure));

@@ -41,7 +41,7 @@ pub use self::{
 };
 use crate::{
     dispatch::DispatchId,
-    load::{LoadHistogram, Pressure},
+    load::{Footing, LoadHistogram, Pressure},
     units::Rate,
 };
 
@@ -57,6 +57,8 @@ pub struct Fleet {
     last_key: u32,
     founded: Instant,
     compared: Instant,
+    /// The median of the capacities that are more than assumed.
+    typical: Option<Rate>,
     random: fastrand::Rng,
 }
 
@@ -67,8 +69,12 @@ pub struct HereLoad {
     pub load: LoadHistogram,
     /// Of these, flows that are slow by their clients' doing.
     pub flows_limited_by_client: u64,
+    /// Bytes per second sent in the last second.
+    pub egress_bytes_per_s: f64,
     /// Egress capacity.
     pub capacity: Rate,
+    /// What that estimate rests on.
+    pub footing: Footing,
     /// What of its means is in use.
     pub pressure: Pressure,
 }
@@ -163,6 +169,7 @@ impl Fleet {
             last_key: 0,
             founded: now,
             compared: now,
+            typical: None,
             random: fastrand::Rng::with_seed(seed),
         }
     }
@@ -176,8 +183,10 @@ impl Fleet {
             Input::Reported(id, report) => self.report(now, id, report)?,
             Input::Weighed(id, evidence) => {
                 let slot = self.slot(id)?;
+                let before = self.members[slot].standing();
                 let verdict = self.members[slot].weigh(now, evidence);
                 self.act(now, slot, verdict);
+                self.note_standing(now, slot, before);
             }
             Input::Viewed(view) => self.adopt(now, view),
             Input::Drain(id) => {
@@ -227,7 +236,9 @@ impl Fleet {
 
     /// Replaces the picture of the deciding node's load with a fresh one.
     pub fn here_measured(&mut self, here: HereLoad) {
-        self.here = here;
+        let shown = here.egress_bytes_per_s;
+        let capacity = believed(here.capacity, here.footing, self.typical, shown);
+        self.here = HereLoad { capacity, ..here };
     }
 
     /// Counts a flow the deciding node will send itself, until the next measurement.
@@ -276,9 +287,11 @@ impl Fleet {
         let slot = self.slot(id)?;
         let before = self.members[slot].standing();
         let verdict = self.members[slot].reported(now, report);
+        // Before the verdict: a suspect that reports is alive again, and counts for what the fleet can
+        // do without.
+        self.settle(now, slot);
         self.act(now, slot, verdict);
         self.note_standing(now, slot, before);
-        self.settle(now, slot);
         Ok(())
     }
 
@@ -291,8 +304,10 @@ impl Fleet {
             } else if *self.members[slot].hello() != seen.hello {
                 self.members[slot].rejoined(now, &seen.hello);
             }
+            let before = self.members[slot].standing();
             self.members[slot].stream(Stream::Open);
             self.members[slot].viewed(now, seen.state, seen.report.as_ref());
+            self.note_standing(now, slot, before);
             self.settle(now, slot);
         }
         let is_seen = |id: &MemberId| view.iter().any(|seen| seen.hello.member == *id);
@@ -322,6 +337,7 @@ impl Fleet {
         }
         if now.saturating_duration_since(self.compared) >= COMPARE_EVERY {
             self.compared = now;
+            self.compare_capacities(now);
             for slot in outliers::outliers(&self.members, now) {
                 let verdict = self.members[slot].weigh(now, Evidence::Failure);
                 self.act(now, slot, verdict);
@@ -330,6 +346,25 @@ impl Fleet {
         if self.members.iter().any(|m| m.state() == MemberState::Gone) {
             self.members.retain(|m| m.state() != MemberState::Gone);
             self.index();
+        }
+    }
+
+    /// Who is only assumed to be fast is taken for one like those that are known.
+    fn compare_capacities(&mut self, now: Instant) {
+        let here = (self.here.footing, self.here.capacity);
+        let members = self.members.iter().filter_map(Member::report);
+        let all = members.map(|report| (report.footing, report.capacity));
+        let mut known: Vec<f64> = all
+            .chain([here])
+            .filter(|(footing, _)| *footing == Footing::Known)
+            .map(|(_, capacity)| capacity.bytes_per_s())
+            .collect();
+        known.sort_unstable_by(f64::total_cmp);
+        self.typical = known
+            .get(known.len() / 2)
+            .map(|&median| Rate::from_bytes_per_s(median));
+        for member in &mut self.members {
+            member.compare_with(now, self.typical);
         }
     }
 
@@ -406,12 +441,33 @@ impl Fleet {
     }
 }
 
+/// What is believed of a capacity, in a fleet in which this one is typical, of a node that has shown
+/// so much lately.
+///
+/// An assumption beside a proof is worse than two assumptions: the node whose link was found to be a
+/// tenth of what everybody was taken for would get a tenth of the work of others like it.
+fn believed(
+    capacity: Rate,
+    footing: Footing,
+    typical: Option<Rate>,
+    shown_bytes_per_s: f64,
+) -> Rate {
+    match (footing, typical) {
+        (Footing::Known, _) | (Footing::Assumed, None) => capacity,
+        (Footing::Assumed, Some(typical)) => {
+            Rate::from_bytes_per_s(typical.bytes_per_s().max(shown_bytes_per_s))
+        }
+    }
+}
+
 impl Default for HereLoad {
     fn default() -> Self {
         Self {
             load: LoadHistogram::empty(),
             flows_limited_by_client: 0,
+            egress_bytes_per_s: 0.0,
             capacity: Rate::GIGABIT,
+            footing: Footing::Assumed,
             pressure: Pressure::default(),
         }
     }

@@ -12,7 +12,7 @@ mod pressure;
 
 pub(crate) use self::pace::{PRIOR_RTT, slow_start_round_trips};
 pub use self::{
-    capacity::{CapacityEstimate, Prior, SameFlows, Sample},
+    capacity::{CapacityEstimate, Footing, Prior, SameFlows, Sample},
     client_rates::{ClientRates, ClientSample, Limit, MemberRate},
     ewma::DecayingRatio,
     histogram::{BUCKETS, Bucket, LoadHistogram},

@@ -103,6 +103,7 @@ mod tests {
 
     use overspill_core::catalog::Revision;
     use overspill_net::FlowTable;
+    use overspill_node::capacity_prior;
     use tokio::time::timeout;
 
     use super::*;
@@ -137,7 +138,7 @@ mod tests {
     #[test]
     fn it_waits_for_the_servers_word_the_latecomers_and_the_flows() {
         let flows = Arc::new(FlowTable::new(1));
-        let meter = Meter::new(Arc::clone(&flows), None, Instant::now());
+        let meter = Meter::new(Arc::clone(&flows), capacity_prior(None), Instant::now());
         let connected = Link::Connected(Revision(1));
         let soon = Duration::from_millis(50);
         run(async {

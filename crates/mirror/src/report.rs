@@ -158,12 +158,13 @@ impl Reporter<'_> {
             flows_limited_by_client: reading.flows_limited_by_client,
             egress_bytes_per_s: reading.egress_bytes_per_s,
             capacity: reading.capacity,
+            footing: reading.footing,
             pressure: reading.pressure,
             complete: progress.complete,
             catalog: progress.catalog,
             held: self.held(told, progress.complete),
             acknowledged: self.arrivals.take(),
-            clients: self.clients(now),
+            clients: self.clients(),
             missing_objects: progress.missing_objects,
             missing_bytes: progress.missing_bytes,
             flows_served: reading.totals.finished,
@@ -174,8 +175,8 @@ impl Reporter<'_> {
     }
 
     /// What was seen of clients since the last report, the latest of it.
-    fn clients(&self, now: Instant) -> Vec<ClientSample> {
-        let mut seen = self.meter.client_samples(now);
+    fn clients(&self) -> Vec<ClientSample> {
+        let mut seen = self.meter.client_samples();
         self.dispatcher.see_own_clients(&seen);
         seen.split_off(seen.len().saturating_sub(Report::MAX_CLIENTS))
     }

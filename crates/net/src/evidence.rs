@@ -122,7 +122,8 @@ impl SendingSample {
 
 impl Look {
     fn until(&self, later: &Self) -> Span {
-        let limited_us = |info: &TcpInfo| info.window_limited_us + info.buffer_limited_us;
+        // Our send buffer says nothing of the client: it is kept short on purpose.
+        let limited_us = |info: &TcpInfo| info.window_limited_us;
         Span {
             lasted: later.at.saturating_duration_since(self.at),
             acked_bytes: later.info.acked_bytes.saturating_sub(self.info.acked_bytes),
@@ -143,7 +144,7 @@ impl Span {
             },
             acked_bytes: info.acked_bytes,
             busy_us: info.busy_us,
-            client_limited_us: info.window_limited_us + info.buffer_limited_us,
+            client_limited_us: info.window_limited_us,
         }
     }
 

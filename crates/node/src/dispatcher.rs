@@ -237,7 +237,9 @@ impl State {
             HereLoad {
                 load: reading.load,
                 flows_limited_by_client: reading.flows_limited_by_client,
+                egress_bytes_per_s: reading.egress_bytes_per_s,
                 capacity: reading.capacity,
+                footing: reading.footing,
                 pressure: reading.pressure,
             },
         );
@@ -248,6 +250,10 @@ impl State {
             let (waiter, verdict) = match output {
                 Output::Fleet(event) => {
                     log(&event);
+                    continue;
+                }
+                Output::Unreachable(client, member) => {
+                    tracing::info!(%client, %member, "a client was sent to a member and did not arrive");
                     continue;
                 }
                 Output::Released(waiter) => (waiter, Verdict::Turn),

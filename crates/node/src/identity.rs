@@ -10,7 +10,7 @@ use std::{
 
 use overspill_core::{
     load::{
-        CapacityEstimate, ClientSample, Limit, LoadHistogram, Pressure, Prior, Sample as Second,
+        CapacityEstimate, ClientSample, Footing, LoadHistogram, Pressure, Prior, Sample as Second,
     },
     units::Rate,
 };
@@ -53,7 +53,10 @@ struct MeterState {
 impl MeterState {
     /// Whether nothing of this node's can be what holds flows back.
     fn has_room(&self, now: Instant) -> bool {
-        self.pressure.utilization() < ROOM_TO_SPARE_RATIO && !self.capacity.is_saturated(now)
+        // A link that is only assumed to be fast may be full all the time.
+        self.capacity.footing(now) == Footing::Known
+            && self.pressure.utilization() < ROOM_TO_SPARE_RATIO
+            && !self.capacity.is_saturated(now)
     }
 
     /// Flows that would not go faster if others ended. The kernel cannot tell our full link from a
@@ -67,6 +70,8 @@ impl MeterState {
     }
 }
 
+/// So many flows at once make no queue that matters.
+const QUIET_FLOWS: u64 = 2;
 /// Below this share in use, nothing of the node's holds a flow back.
 const ROOM_TO_SPARE_RATIO: f64 = 0.5;
 
@@ -79,6 +84,8 @@ pub struct Reading {
     pub egress_bytes_per_s: f64,
     /// Capacity estimate.
     pub capacity: Rate,
+    /// What it rests on.
+    pub footing: Footing,
     /// How near the node was to what it can do, as of the last sample.
     pub pressure: Pressure,
     /// Flows that this node did not hold back in the last second: their clients did, or the way.
@@ -147,24 +154,25 @@ impl Meter {
             load,
             egress_bytes_per_s: state.egress_bytes_per_s,
             capacity: state.capacity.rate(now),
+            footing: state.capacity.footing(now),
             pressure: state.pressure,
             flows_limited_by_client: state.flows_limited_by_client(now),
             totals,
         }
     }
 
-    /// What was learned of clients since the last call, which takes it away.
+    /// What was learned of clients since the last call, which takes it away; nothing while this node
+    /// has a queue of its own.
     ///
-    /// The kernel cannot tell whose network held a flow back. While this node has room to spare,
-    /// somebody else's did, and the rate is the client's.
-    pub fn client_samples(&self, now: Instant) -> Vec<ClientSample> {
-        let mut samples = self.flows.take_client_samples();
-        if self.state().has_room(now) {
-            for sample in &mut samples {
-                sample.limited_by = Limit::Client;
-            }
+    /// A queue lengthens every round trip and shortens every rate that passes it, and says nothing of
+    /// the way. A node that took its own crowd for distance would not be sent anybody, and so would
+    /// never learn better.
+    pub fn client_samples(&self) -> Vec<ClientSample> {
+        let samples = self.flows.take_client_samples();
+        match self.state().sending.flows {
+            0..=QUIET_FLOWS => samples,
+            _ => Vec::new(),
         }
-        samples
     }
 
     /// The node in figures.

@@ -249,7 +249,7 @@ fn start_ticker(
                 if ticks.is_multiple_of(SAMPLE_TICKS) {
                     let now = Instant::now();
                     role.meter.sample(now);
-                    let clients = role.meter.client_samples(now);
+                    let clients = role.meter.client_samples();
                     role.dispatcher.see_own_clients(&clients);
                 }
             }

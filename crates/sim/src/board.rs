@@ -3,6 +3,9 @@
 //! It holds the numbers of flows as they were when it was last written, and perhaps what the
 //! dispatcher itself has sent since. It must never see a flow end in between: that is the point.
 
+mod histograms;
+
+pub use self::histograms::HistogramBoard;
 use crate::chooser::Nodes;
 
 /// Numbers of flows as last written.

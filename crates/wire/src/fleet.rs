@@ -10,7 +10,7 @@ use overspill_core::{
     catalog::Revision,
     dispatch::DispatchId,
     fleet::{Condition, Held, Hello, Report},
-    load::{Bucket, ClientSample, Limit, LoadHistogram, Pressure},
+    load::{Bucket, ClientSample, Footing, Limit, LoadHistogram, Pressure},
     secret::{FleetToken, Key, Purpose, Tag},
     units::Rate,
 };
@@ -158,6 +158,8 @@ pub struct ReportMessage {
     pub egress_bytes_per_s: f64,
     /// See [`Report`].
     pub capacity_bytes_per_s: f64,
+    /// See [`Report`].
+    pub footing: FootingName,
     /// Shares of egress, processors and disk in use.
     pub pressure: [f64; 3],
     /// See [`Report`].
@@ -197,6 +199,16 @@ pub struct ClientMessage {
     pub rtt_us: u64,
     /// What held it back.
     pub limited_by: LimitName,
+}
+
+/// [`Footing`] by name.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FootingName {
+    /// See [`Footing::Assumed`].
+    Assumed,
+    /// See [`Footing::Known`].
+    Known,
 }
 
 /// [`Limit`] by name.
@@ -349,6 +361,10 @@ impl From<&Report> for ReportMessage {
             flows_limited_by_client: report.flows_limited_by_client,
             egress_bytes_per_s: report.egress_bytes_per_s,
             capacity_bytes_per_s: report.capacity.bytes_per_s(),
+            footing: match report.footing {
+                Footing::Assumed => FootingName::Assumed,
+                Footing::Known => FootingName::Known,
+            },
             pressure: [
                 report.pressure.egress(),
                 report.pressure.cpu(),
@@ -400,6 +416,10 @@ impl ReportMessage {
             flows_limited_by_client: self.flows_limited_by_client,
             egress_bytes_per_s: self.egress_bytes_per_s.max(0.0),
             capacity: Rate::from_bytes_per_s(self.capacity_bytes_per_s),
+            footing: match self.footing {
+                FootingName::Assumed => Footing::Assumed,
+                FootingName::Known => Footing::Known,
+            },
             pressure: Pressure::new(self.pressure[0], self.pressure[1], self.pressure[2]),
             complete: Revision(self.complete),
             catalog: Revision(self.catalog),
@@ -489,6 +509,7 @@ mod tests {
             flows_limited_by_client: 2,
             egress_bytes_per_s: 5.5,
             capacity: Rate::from_bytes_per_s(77.0),
+            footing: Footing::Known,
             pressure: Pressure::new(0.25, 0.5, 0.75),
             complete: Revision(8),
             catalog: Revision(9),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{
     Flow, Holding, Settings,
     admission::{Admission, Allowance},
-    network,
+    network, single,
     unreachable::Unreachable,
 };
 use crate::{
@@ -76,13 +76,13 @@ impl Collector<'_> {
         if stays == Stays::Yes {
             return;
         }
-        let sieve = self.sieve();
+        let (sieve, unseen) = (self.sieve(), self.unseen_way());
         for (slot, member) in self.fleet.members().iter().enumerate() {
             if let Some(excluded) = sieve.exclusion(member) {
                 scratch.somebody_is_full |= excluded == Exclusion::Full;
                 continue;
             }
-            let terms = self.member_terms(member, round_trips, Way::UNKNOWN);
+            let terms = self.member_terms(member, round_trips, unseen);
             scratch.candidates.push(Candidate {
                 place: Place::Member(slot),
                 flows: member.flows(),
@@ -198,7 +198,7 @@ impl Collector<'_> {
             };
             let candidates = &mut scratch.candidates;
             if let Ok(at) = candidates.binary_search_by_key(&(slot + 1), order) {
-                let terms = self.member_terms(&members[slot], round_trips, Way::of(seen));
+                let terms = self.member_terms(&members[slot], round_trips, self.seen_way(seen));
                 candidates[at].cost_s = terms.total_s();
             }
         }
@@ -208,7 +208,33 @@ impl Collector<'_> {
         let seen = self.rates.about(network(self.flow)).iter();
         seen.clone()
             .find(|seen| seen.member == node)
-            .map_or(Way::UNKNOWN, Way::of)
+            .map_or_else(|| self.unseen_way(), |seen| self.seen_way(seen))
+    }
+
+    /// What this client has been able to take from any node: that much it can take from each.
+    ///
+    /// A rate for each node apart was tried and lost: a node that was seen with a client at a bad
+    /// moment is never sent it again, and so never shows better. How far nodes are is in the round
+    /// trips.
+    fn client_rate(&self) -> Option<Rate> {
+        let seen = self.rates.about(network(self.flow)).iter();
+        let rates = seen.filter_map(|seen| seen.rate);
+        rates.max_by(|a, b| a.bytes_per_s().total_cmp(&b.bytes_per_s()))
+    }
+
+    fn seen_way(&self, seen: &MemberRate) -> Way {
+        Way {
+            round_trip: seen.rtt,
+            rate: self.client_rate(),
+        }
+    }
+
+    /// The way between this client and a node that has not seen it.
+    fn unseen_way(&self) -> Way {
+        Way {
+            round_trip: PRIOR_RTT,
+            rate: self.client_rate(),
+        }
     }
 
     pub(super) fn client_zone(&self) -> Option<&Zone> {
@@ -216,7 +242,7 @@ impl Collector<'_> {
     }
 
     fn unreachable_members(&self) -> impl Iterator<Item = &MemberId> {
-        self.unreachable.of(self.now, network(self.flow))
+        self.unreachable.of(self.now, single(self.flow))
     }
 }
 
@@ -258,18 +284,6 @@ impl Sieve<'_> {
 }
 
 impl Way {
-    const UNKNOWN: Self = Self {
-        round_trip: PRIOR_RTT,
-        rate: None,
-    };
-
-    fn of(seen: &MemberRate) -> Self {
-        Self {
-            round_trip: seen.rtt,
-            rate: seen.rate,
-        }
-    }
-
     fn client_s(self, bytes: u64) -> f64 {
         self.rate.map_or(0.0, |rate| rate.seconds_for(bytes as f64))
     }

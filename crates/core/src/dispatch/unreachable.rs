@@ -1,4 +1,4 @@
-//! Pairs of networks and members that do not reach each other.
+//! Pairs of clients and members that do not reach each other.
 //!
 //! Behind a firewall, or from a blocked range, a mirror that is well for everybody else is dead. The
 //! table is small and short-lived, because it is made of guesses. It must never keep anybody from a
@@ -18,7 +18,7 @@ pub(super) struct Unreachable(VecDeque<Pair>);
 /// One pair.
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
-    network: Prefix,
+    client: Prefix,
     member: MemberId,
     at: Instant,
 }
@@ -29,31 +29,31 @@ const AVOIDED_FOR: Duration = Duration::from_secs(300);
 const MAX_PAIRS: usize = 256;
 
 impl Unreachable {
-    pub(super) fn note(&mut self, now: Instant, network: Prefix, member: MemberId) {
+    pub(super) fn note(&mut self, now: Instant, client: Prefix, member: MemberId) {
         self.0.retain(|pair| {
             now.saturating_duration_since(pair.at) < AVOIDED_FOR
-                && !(pair.network == network && pair.member == member)
+                && !(pair.client == client && pair.member == member)
         });
         if self.0.len() >= MAX_PAIRS {
             self.0.pop_front();
         }
         self.0.push_back(Pair {
-            network,
+            client,
             member,
             at: now,
         });
     }
 
-    /// The members that are to be kept from this network now.
+    /// The members that are to be kept from this client now.
     pub(super) fn of(
         &self,
         now: Instant,
-        network: Prefix,
+        client: Prefix,
     ) -> impl Iterator<Item = &MemberId> + Clone {
         let pairs = self.0.iter();
         pairs
             .filter(move |pair| {
-                pair.network == network && now.saturating_duration_since(pair.at) < AVOIDED_FOR
+                pair.client == client && now.saturating_duration_since(pair.at) < AVOIDED_FOR
             })
             .map(|pair| &pair.member)
     }

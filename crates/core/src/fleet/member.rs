@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Condition, Evidence, Exclusion, Held, Hello, Liveness, MemberId, MemberState, Report, Scheme,
-    Standing, Zone,
+    Standing, Zone, believed,
     detector::{Detector, HeardFrom, Stream},
     ejection::{Ejector, Verdict},
     ledger::Ledger,
@@ -63,6 +63,10 @@ struct Life {
     ejector: Ejector,
     record: Record,
     ramp: Ramp,
+    /// See [`Fleet::compare_capacities`](super::Fleet).
+    typical: Option<Rate>,
+    /// The highest egress lately.
+    shown_bytes_per_s: f64,
     is_drained: bool,
 }
 
@@ -106,6 +110,8 @@ impl Member {
                 ejector: Ejector::new(now),
                 record: Record::new(now),
                 ramp: Ramp::default(),
+                typical: None,
+                shown_bytes_per_s: 0.0,
                 is_drained: false,
             }),
         }
@@ -226,8 +232,8 @@ impl Member {
     pub fn exclusion(&self, revision: Revision, root: &Root) -> Option<Exclusion> {
         if self.state != MemberState::Ready {
             Some(Exclusion::NotReady(self.state))
-        } else if self.standing != Standing::Trusted {
-            self.distrust()
+        } else if let Some(excluded) = self.distrust() {
+            Some(excluded)
         } else if self.condition == Condition::Overloaded {
             Some(Exclusion::Full)
         } else if !self.holds(revision, root) {
@@ -285,6 +291,8 @@ impl Member {
         }
         hold(&mut life.held, &report.held);
         let verdict = life.record.account(now, last, report, &mut life.ejector);
+        let shown = report.egress_bytes_per_s;
+        life.shown_bytes_per_s = shown.max(life.shown_bytes_per_s * SHOWN_FADES);
         life.report = Some(Report {
             acknowledged: Vec::new(),
             clients: Vec::new(),
@@ -307,14 +315,26 @@ impl Member {
             self.life.ledger.forget_before(then);
         }
         if let Some(report) = report {
+            self.end_probation(now, report);
             self.life.report = Some(report.clone());
             self.life.detector.heard = now;
             self.complete = report.complete;
             self.condition = report.condition;
             self.flows_limited_by_client = report.flows_limited_by_client;
-            self.recount();
         }
+        self.recount();
         self.refresh(now);
+    }
+
+    /// Flows that went well end a probation here, too. Nothing else in a view is evidence: what it
+    /// says of failures its server has weighed already.
+    fn end_probation(&mut self, now: Instant, report: &Report) {
+        let life = &mut *self.life;
+        let last = life.report.as_ref().map(|last| last.flows_served);
+        let goes_well = last.is_some_and(|served| report.flows_served > served);
+        if goes_well && life.ejector.standing() == Standing::Probation {
+            life.ejector.weigh(now, Evidence::Success);
+        }
     }
 
     pub(super) fn weigh(&mut self, now: Instant, evidence: Evidence) -> Verdict {
@@ -332,6 +352,12 @@ impl Member {
     /// See [`Ejector::spare`].
     pub(super) fn spare(&mut self, now: Instant) -> bool {
         self.life.ejector.spare(now)
+    }
+
+    /// Lets it be compared with what is typical of the fleet.
+    pub(super) fn compare_with(&mut self, now: Instant, typical: Option<Rate>) {
+        self.life.typical = typical;
+        self.refresh(now);
     }
 
     /// This member's record of the last seconds, for comparison with the others'.
@@ -401,8 +427,11 @@ impl Member {
     /// Brings the figures that decisions read up to date.
     fn refresh(&mut self, now: Instant) {
         let life = &self.life;
-        let told = self.told_capacity().bytes_per_s();
-        let capacity = Rate::from_bytes_per_s(told * life.ramp.share(now));
+        let told = life.report.as_ref().map_or(Rate::GIGABIT, |report| {
+            let shown = life.shown_bytes_per_s;
+            believed(report.capacity, report.footing, life.typical, shown)
+        });
+        let capacity = Rate::from_bytes_per_s(told.bytes_per_s() * life.ramp.share(now));
         if capacity != self.pace.capacity() {
             self.pace = Pace::of(capacity);
         }
@@ -418,6 +447,8 @@ impl Member {
     }
 }
 
+/// What is left, after one report, of what a member has shown.
+const SHOWN_FADES: f64 = 0.98;
 /// How old the figures of a view may be.
 const VIEW_AGE: Duration = Duration::from_secs(2);
 /// How much a member that always fails is dearer than one that never does: 1 + 4.

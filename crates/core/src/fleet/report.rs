@@ -5,7 +5,7 @@
 use crate::{
     catalog::Revision,
     dispatch::DispatchId,
-    load::{ClientSample, LoadHistogram, Pressure},
+    load::{ClientSample, Footing, LoadHistogram, Pressure},
     root::Root,
     units::Rate,
 };
@@ -27,6 +27,8 @@ pub struct Report {
     pub egress_bytes_per_s: f64,
     /// Egress capacity as the member estimates it.
     pub capacity: Rate,
+    /// What that estimate rests on.
+    pub footing: Footing,
     /// What of its means is in use.
     pub pressure: Pressure,
     /// Every entry up to this revision is held and verified.
@@ -89,6 +91,7 @@ impl Report {
             flows_limited_by_client: 0,
             egress_bytes_per_s: 0.0,
             capacity,
+            footing: Footing::Known,
             pressure: Pressure::default(),
             complete: Revision::ZERO,
             catalog: Revision::ZERO,

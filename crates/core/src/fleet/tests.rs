@@ -446,3 +446,133 @@ fn names_are_checked() {
     }
     assert!("a".repeat(65).parse::<MemberId>().is_err());
 }
+
+/// A member that was ejected for wrong bytes and is tried again, ten seconds later.
+fn on_probation(scene: &mut Scene) {
+    scene.join(Duration::ZERO, 1);
+    scene.report(SECOND, |_| {});
+    scene.weigh(SECOND, Evidence::Corrupt);
+    scene.report(SECOND * 10, |report| report.flows_served = 1);
+    scene.tick(SECOND * 10);
+    assert_eq!(scene.member().standing(), Standing::Probation);
+}
+
+/// The simulation of whole fleets found members on probation being sent whatever was asked for.
+#[test]
+fn probation_does_not_make_up_for_content_or_overload() {
+    let mut scene = Scene::new();
+    on_probation(&mut scene);
+    let exclusion = |scene: &Scene, revision| {
+        let member = scene.member();
+        member.exclusion(Revision(revision), &Root([0; 32]))
+    };
+    assert_eq!(exclusion(&scene, 5), None);
+    assert_eq!(exclusion(&scene, 6), Some(Exclusion::LacksContent));
+    scene.report(SECOND * 11, |report| {
+        (report.flows_served, report.condition) = (1, Condition::Overloaded);
+    });
+    assert_eq!(exclusion(&scene, 5), Some(Exclusion::Full));
+}
+
+/// It ended without a word and without slow start when it was not a report that ended it.
+#[test]
+fn probation_ends_alike_by_report_and_by_evidence() {
+    let ends: [fn(&mut Scene); 2] = [
+        |scene| scene.report(SECOND * 11, |report| report.flows_served = 2),
+        |scene| scene.weigh(SECOND * 11, Evidence::Success),
+    ];
+    for end in ends {
+        let mut scene = Scene::new();
+        on_probation(&mut scene);
+        while scene.fleet.poll_output().is_some() {}
+        end(&mut scene);
+        let event = scene.fleet.poll_output().map(|event| event.change);
+        assert_eq!(event, Some(Change::Trusted));
+        assert_eq!(scene.member().standing(), Standing::Trusted);
+        let share = scene.member().capacity().bytes_per_s() / Rate::GIGABIT.bytes_per_s();
+        assert!(share < 0.2, "no slow start: {share}");
+    }
+}
+
+/// A suspect counted for nothing when its own report asked for its ejection, and was ready after it.
+#[test]
+fn a_suspect_whose_report_makes_it_ready_counts_for_what_the_fleet_needs() {
+    let mut scene = Scene::new();
+    let told = |report: &mut Report| report.capacity = Rate::from_bytes_per_s(1e12);
+    scene.join(Duration::ZERO, 1);
+    scene.report(SECOND, told);
+    scene.tick(SECOND + SUSPECT_AFTER);
+    assert_eq!(scene.member().state(), MemberState::Suspect);
+    scene.report(SECOND * 5, |report| {
+        told(report);
+        report.errors = 60;
+    });
+    assert_eq!(scene.member().state(), MemberState::Ready);
+    assert_eq!(scene.member().standing(), Standing::Trusted, "spared");
+}
+
+/// What `Scene`'s only member is to another node.
+fn seen(report: Option<Report>) -> MemberView {
+    MemberView {
+        hello: Hello {
+            member: id(),
+            url: "http://m".into(),
+            epoch: 1,
+            version: String::new(),
+            zone: None,
+        },
+        state: MemberState::Ready,
+        report,
+    }
+}
+
+/// Nothing but a report ended it, and where members are known from views none ever comes.
+#[test]
+fn probation_ends_by_a_view_of_flows_that_went_well() {
+    let mut scene = Scene::new();
+    let mut view = |at: Duration, flows_served| {
+        let report = Report {
+            flows_served,
+            ..Report::idle(1, 1, Rate::GIGABIT)
+        };
+        let now = scene.start + at;
+        let input = [seen(Some(report))];
+        scene.fleet.handle(now, &Input::Viewed(&input)).unwrap();
+        if at == SECOND {
+            let wrong = Input::Weighed(&input[0].hello.member, Evidence::Corrupt);
+            scene.fleet.handle(now, &wrong).unwrap();
+        }
+        scene.fleet.handle(now, &Input::Tick).unwrap();
+        scene.fleet.members()[0].standing()
+    };
+    assert!(matches!(view(SECOND, 1), Standing::Ejected(_)));
+    assert!(matches!(view(SECOND * 2, 2), Standing::Ejected(_)));
+    assert_eq!(view(SECOND * 10, 3), Standing::Probation);
+    assert_eq!(view(SECOND * 11, 3), Standing::Probation, "none since");
+    assert_eq!(view(SECOND * 12, 4), Standing::Trusted);
+}
+
+/// The dispatches were forgotten and their bytes stayed on the member.
+#[test]
+fn a_view_without_a_report_forgets_old_dispatches_with_their_load() {
+    let mut scene = Scene::new();
+    let now = scene.start + SECOND;
+    scene
+        .fleet
+        .handle(now, &Input::Viewed(&[seen(None)]))
+        .unwrap();
+    scene.fleet.member_takes(now, 0, 500);
+    assert_eq!(
+        (scene.member().pending(), scene.member().load().bytes()),
+        (1, 500)
+    );
+    let later = now + SECOND * 3;
+    scene
+        .fleet
+        .handle(later, &Input::Viewed(&[seen(None)]))
+        .unwrap();
+    assert_eq!(
+        (scene.member().pending(), scene.member().load().bytes()),
+        (0, 0)
+    );
+}

@@ -39,6 +39,16 @@ pub enum Prior {
     Told(Rate),
 }
 
+/// What an estimate rests on.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Footing {
+    /// On an assumption: it compares only with others of its kind.
+    #[default]
+    Assumed,
+    /// On what the operator told, or on proof.
+    Known,
+}
+
 /// One second of a node's sending.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
@@ -166,6 +176,15 @@ impl CapacityEstimate {
     pub fn rate(&self, now: Instant) -> Rate {
         let seen = self.peak.highest(now, Self::WINDOW);
         Rate::from_bytes_per_s(self.capped(self.level.max(seen)))
+    }
+
+    /// What the estimate rests on now. A proof counts for a minute.
+    pub fn footing(&self, now: Instant) -> Footing {
+        match self.prior {
+            Prior::Told(_) => Footing::Known,
+            Prior::Assumed(_) if self.proved_within(now, Self::WINDOW) => Footing::Known,
+            Prior::Assumed(_) => Footing::Assumed,
+        }
     }
 
     /// Whether there was proof lately that the node can send no more than it does.

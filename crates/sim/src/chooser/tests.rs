@@ -93,3 +93,37 @@ fn a_sample_without_replacement_never_takes_the_worst_of_all() {
     let more_than_there_are = &mut Sampled::new(9, Drawn::WithoutReplacement);
     assert_eq!(picks(more_than_there_are, 1.0, &nodes, 2), [2, 2]);
 }
+
+#[test]
+fn weighted_turns_are_in_proportion_to_capacity_and_spread() {
+    let nodes = Written(vec![
+        (4.0, vec![]),
+        (2.0, vec![]),
+        (1.0, vec![]),
+        (1.0, vec![]),
+    ]);
+    let picks = picks(&mut Weighted::default(), 1.0, &nodes, 800);
+    let times = |at| picks.iter().filter(|pick| **pick == at).count();
+    assert_eq!([0, 1, 2, 3].map(times), [400, 200, 100, 100]);
+    let longest = picks.chunk_by(|a, b| a == b).map(<[usize]>::len).max();
+    // Half of all turns, and one more where turns are due at the same time.
+    assert!(longest <= Some(3), "{longest:?}");
+}
+
+#[test]
+fn the_products_policies_see_what_the_simulators_own_rules_see() {
+    let nodes = Written(vec![
+        (1.0, vec![1e6]),
+        (2.0, vec![10.0; 10]),
+        (1.0, vec![10.0; 4]),
+    ]);
+    use overspill_core::policy::PolicyKind::{LeastConnections, MarginalCost};
+    for (kind, score, size) in [
+        (MarginalCost, Score::MarginalCost, 10.0),
+        (MarginalCost, Score::MarginalCost, 1000.0),
+        (LeastConnections, Score::Flows, 10.0),
+    ] {
+        let ours = picks(&mut ByPolicy::new(kind), size, &nodes, 5);
+        assert_eq!(ours, picks(&mut Least(score), size, &nodes, 5), "{kind:?}");
+    }
+}

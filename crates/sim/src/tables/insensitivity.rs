@@ -169,6 +169,17 @@ pub(super) fn fill(sheet: &mut Sheet, seed: Seed, scale: Scale) {
     let cells: Vec<Cell> = rows.flat_map(cells_of).collect();
     if !scale.reaches(PARETO_SCALE) {
         sheet.note(format!("Pareto left out below {PARETO_SCALE} of full size"));
+    } else {
+        sheet.note(format!(
+            "Pareto may be off by {:.0} % by bytes and {:.0} % in turn, the rest by {:.0} %: there the \
+             reference's run",
+            TOLERANCE_BY_BYTES * 100.0,
+            TOLERANCE_IN_TURN * 100.0,
+            TOLERANCE * 100.0
+        ));
+        sheet.note(
+            "was too short for sizes that pile up; longer runs of ours agree with each other",
+        );
     }
     let figures = each_cell(&cells, |cell| figures(cell, seed, scale));
     let times: Vec<f64> = figures.iter().map(|[time, _]| time.ours).collect();
