@@ -57,7 +57,7 @@ pub struct Fleet {
     last_key: u32,
     founded: Instant,
     compared: Instant,
-    /// The median of the capacities that are more than assumed.
+    /// The median of the capacities that were proved.
     typical: Option<Rate>,
     random: fastrand::Rng,
 }
@@ -349,19 +349,19 @@ impl Fleet {
         }
     }
 
-    /// Who is only assumed to be fast is taken for one like those that are known.
+    /// Who is only assumed to be fast is taken for one like those of which it was proved.
     fn compare_capacities(&mut self, now: Instant) {
         let here = (self.here.footing, self.here.capacity);
         let members = self.members.iter().filter_map(Member::report);
         let all = members.map(|report| (report.footing, report.capacity));
-        let mut known: Vec<f64> = all
+        let mut proved: Vec<f64> = all
             .chain([here])
-            .filter(|(footing, _)| *footing == Footing::Known)
+            .filter(|(footing, _)| *footing == Footing::Proved)
             .map(|(_, capacity)| capacity.bytes_per_s())
             .collect();
-        known.sort_unstable_by(f64::total_cmp);
-        self.typical = known
-            .get(known.len() / 2)
+        proved.sort_unstable_by(f64::total_cmp);
+        self.typical = proved
+            .get(proved.len() / 2)
             .map(|&median| Rate::from_bytes_per_s(median));
         for member in &mut self.members {
             member.compare_with(now, self.typical);
@@ -453,7 +453,7 @@ fn believed(
     shown_bytes_per_s: f64,
 ) -> Rate {
     match (footing, typical) {
-        (Footing::Known, _) | (Footing::Assumed, None) => capacity,
+        (Footing::Told | Footing::Proved, _) | (Footing::Assumed, None) => capacity,
         (Footing::Assumed, Some(typical)) => {
             Rate::from_bytes_per_s(typical.bytes_per_s().max(shown_bytes_per_s))
         }

@@ -54,7 +54,7 @@ impl MeterState {
     /// Whether nothing of this node's can be what holds flows back.
     fn has_room(&self, now: Instant) -> bool {
         // A link that is only assumed to be fast may be full all the time.
-        self.capacity.footing(now) == Footing::Known
+        self.capacity.footing(now) != Footing::Assumed
             && self.pressure.utilization() < ROOM_TO_SPARE_RATIO
             && !self.capacity.is_saturated(now)
     }
@@ -229,7 +229,7 @@ mod tests {
     fn a_node_has_room_while_it_is_less_than_half_used() {
         let now = Instant::now();
         let flows = Arc::new(FlowTable::new(1));
-        let meter = Meter::new(flows, Prior::Assumed(Rate::GIGABIT), now);
+        let meter = Meter::new(flows, Prior::Told(Rate::GIGABIT), now);
         for (pressure, has_room) in [
             (Pressure::default(), true),
             (Pressure::new(0.4, 0.2, 0.1), true),

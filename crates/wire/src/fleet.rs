@@ -207,8 +207,10 @@ pub struct ClientMessage {
 pub enum FootingName {
     /// See [`Footing::Assumed`].
     Assumed,
-    /// See [`Footing::Known`].
-    Known,
+    /// See [`Footing::Proved`].
+    Proved,
+    /// See [`Footing::Told`].
+    Told,
 }
 
 /// [`Limit`] by name.
@@ -363,7 +365,8 @@ impl From<&Report> for ReportMessage {
             capacity_bytes_per_s: report.capacity.bytes_per_s(),
             footing: match report.footing {
                 Footing::Assumed => FootingName::Assumed,
-                Footing::Known => FootingName::Known,
+                Footing::Proved => FootingName::Proved,
+                Footing::Told => FootingName::Told,
             },
             pressure: [
                 report.pressure.egress(),
@@ -418,7 +421,8 @@ impl ReportMessage {
             capacity: Rate::from_bytes_per_s(self.capacity_bytes_per_s),
             footing: match self.footing {
                 FootingName::Assumed => Footing::Assumed,
-                FootingName::Known => Footing::Known,
+                FootingName::Proved => Footing::Proved,
+                FootingName::Told => Footing::Told,
             },
             pressure: Pressure::new(self.pressure[0], self.pressure[1], self.pressure[2]),
             complete: Revision(self.complete),
@@ -509,7 +513,7 @@ mod tests {
             flows_limited_by_client: 2,
             egress_bytes_per_s: 5.5,
             capacity: Rate::from_bytes_per_s(77.0),
-            footing: Footing::Known,
+            footing: Footing::Proved,
             pressure: Pressure::new(0.25, 0.5, 0.75),
             complete: Revision(8),
             catalog: Revision(9),

@@ -91,7 +91,7 @@ impl Report {
             flows_limited_by_client: 0,
             egress_bytes_per_s: 0.0,
             capacity,
-            footing: Footing::Known,
+            footing: Footing::Told,
             pressure: Pressure::default(),
             complete: Revision::ZERO,
             catalog: Revision::ZERO,

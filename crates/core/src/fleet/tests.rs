@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::{catalog::Revision, root::Root};
 
+mod views;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 struct Scene {
@@ -355,6 +357,43 @@ fn wrong_bytes_eject_whatever_is_left() {
 }
 
 #[test]
+fn who_is_assumed_to_be_fast_is_taken_for_one_like_those_proved() {
+    let of = |footing: fn(u64) -> Footing| {
+        let fleet = farm(3, 3, move |at, report| {
+            report.footing = footing(at);
+            let is_assumed = report.footing == Footing::Assumed;
+            report.capacity = Rate::from_bytes_per_s(if is_assumed { 1e9 } else { 1e7 });
+            report.egress_bytes_per_s = if at == 2 { 3e7 } else { 0.0 };
+        });
+        let capacities = fleet
+            .members()
+            .iter()
+            .map(|member| member.capacity().bytes_per_s());
+        capacities.collect::<Vec<_>>()
+    };
+    let first = |at| {
+        if at == 0 {
+            Footing::Proved
+        } else {
+            Footing::Assumed
+        }
+    };
+    assert_eq!(of(first), [1e7, 1e7, 3e7], "one has shown more");
+    let first = |at| {
+        if at == 0 {
+            Footing::Told
+        } else {
+            Footing::Assumed
+        }
+    };
+    assert_eq!(
+        of(first),
+        [1e7, 1e9, 1e9],
+        "what was told of one says nothing of others"
+    );
+}
+
+#[test]
 fn orders_outlive_members() {
     let mut scene = Scene::new();
     scene.join(Duration::ZERO, 1);
@@ -388,49 +427,6 @@ fn orders_outlive_members() {
     );
     order(&mut scene, Input::Undrain(&id())).unwrap();
     order(&mut scene, Input::Joined(&hello)).unwrap();
-}
-
-#[test]
-fn a_view_makes_members_and_unmakes_them() {
-    let mut scene = Scene::new();
-    let view = |name: &str, state| MemberView {
-        hello: Hello {
-            member: name.parse().unwrap(),
-            url: "http://m".into(),
-            epoch: 1,
-            version: String::new(),
-            zone: None,
-        },
-        state,
-        report: Some(Report {
-            complete: Revision(5),
-            ..Report::idle(1, 1, Rate::GIGABIT)
-        }),
-    };
-    let seen = [
-        view("m-1", MemberState::Ready),
-        view("m-2", MemberState::Suspect),
-    ];
-    let now = scene.start;
-    scene.fleet.handle(now, &Input::Viewed(&seen)).unwrap();
-    assert_eq!(scene.member().exclusion(Revision(5), &Root([0; 32])), None);
-    scene.tick(GONE_AFTER * 2);
-    assert_eq!(
-        scene.member().state(),
-        MemberState::Ready,
-        "the last view stands while the server is away"
-    );
-    scene.fleet.member_takes(now + GONE_AFTER * 2, 0, 500);
-    scene
-        .fleet
-        .handle(now + GONE_AFTER * 2, &Input::Viewed(&seen[..1]))
-        .unwrap();
-    assert_eq!(scene.fleet.members().len(), 1);
-    assert_eq!(
-        scene.member().load().bytes(),
-        500,
-        "own dispatches stay counted"
-    );
 }
 
 #[test]
@@ -524,55 +520,4 @@ fn seen(report: Option<Report>) -> MemberView {
         state: MemberState::Ready,
         report,
     }
-}
-
-/// Nothing but a report ended it, and where members are known from views none ever comes.
-#[test]
-fn probation_ends_by_a_view_of_flows_that_went_well() {
-    let mut scene = Scene::new();
-    let mut view = |at: Duration, flows_served| {
-        let report = Report {
-            flows_served,
-            ..Report::idle(1, 1, Rate::GIGABIT)
-        };
-        let now = scene.start + at;
-        let input = [seen(Some(report))];
-        scene.fleet.handle(now, &Input::Viewed(&input)).unwrap();
-        if at == SECOND {
-            let wrong = Input::Weighed(&input[0].hello.member, Evidence::Corrupt);
-            scene.fleet.handle(now, &wrong).unwrap();
-        }
-        scene.fleet.handle(now, &Input::Tick).unwrap();
-        scene.fleet.members()[0].standing()
-    };
-    assert!(matches!(view(SECOND, 1), Standing::Ejected(_)));
-    assert!(matches!(view(SECOND * 2, 2), Standing::Ejected(_)));
-    assert_eq!(view(SECOND * 10, 3), Standing::Probation);
-    assert_eq!(view(SECOND * 11, 3), Standing::Probation, "none since");
-    assert_eq!(view(SECOND * 12, 4), Standing::Trusted);
-}
-
-/// The dispatches were forgotten and their bytes stayed on the member.
-#[test]
-fn a_view_without_a_report_forgets_old_dispatches_with_their_load() {
-    let mut scene = Scene::new();
-    let now = scene.start + SECOND;
-    scene
-        .fleet
-        .handle(now, &Input::Viewed(&[seen(None)]))
-        .unwrap();
-    scene.fleet.member_takes(now, 0, 500);
-    assert_eq!(
-        (scene.member().pending(), scene.member().load().bytes()),
-        (1, 500)
-    );
-    let later = now + SECOND * 3;
-    scene
-        .fleet
-        .handle(later, &Input::Viewed(&[seen(None)]))
-        .unwrap();
-    assert_eq!(
-        (scene.member().pending(), scene.member().load().bytes()),
-        (0, 0)
-    );
 }

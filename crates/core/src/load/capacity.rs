@@ -45,8 +45,10 @@ pub enum Footing {
     /// On an assumption: it compares only with others of its kind.
     #[default]
     Assumed,
-    /// On what the operator told, or on proof.
-    Known,
+    /// On proof, within the last minute.
+    Proved,
+    /// On what the operator said, of this node and no other.
+    Told,
 }
 
 /// One second of a node's sending.
@@ -178,11 +180,11 @@ impl CapacityEstimate {
         Rate::from_bytes_per_s(self.capped(self.level.max(seen)))
     }
 
-    /// What the estimate rests on now. A proof counts for a minute.
+    /// What the estimate rests on now.
     pub fn footing(&self, now: Instant) -> Footing {
         match self.prior {
-            Prior::Told(_) => Footing::Known,
-            Prior::Assumed(_) if self.proved_within(now, Self::WINDOW) => Footing::Known,
+            Prior::Told(_) => Footing::Told,
+            Prior::Assumed(_) if self.proved_within(now, Self::WINDOW) => Footing::Proved,
             Prior::Assumed(_) => Footing::Assumed,
         }
     }

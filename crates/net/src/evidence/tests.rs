@@ -11,8 +11,7 @@ fn info(acked_bytes: u64, busy_ms: u64, client_limited_ms: u64) -> TcpInfo {
     TcpInfo {
         acked_bytes,
         busy_us: busy_ms * 1000,
-        window_limited_us: client_limited_ms * 600,
-        buffer_limited_us: client_limited_ms * 400,
+        window_limited_us: client_limited_ms * 1000,
         rtt_us: 20_000,
         delivery_bytes_per_s: 1000,
         ..TcpInfo::default()

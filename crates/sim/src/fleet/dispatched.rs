@@ -137,7 +137,7 @@ impl Dispatched {
             flows_limited_by_client: 0,
             egress_bytes_per_s: self.server_egress,
             capacity,
-            footing: Footing::Known,
+            footing: Footing::Told,
             pressure: Pressure::new(busy, 0.0, 0.0),
         };
         self.dispatcher.measured(self.clock.at(now), here);
