@@ -16,13 +16,12 @@ use comfy_table::{CellAlignment, Table, presets};
 mod catalog;
 mod cold;
 mod contender;
-mod decide;
 mod fairness;
 pub(crate) mod fetch;
 mod idle;
+mod inside;
 mod latency;
 mod load;
-mod log;
 pub(crate) mod machine;
 pub(crate) mod pace;
 mod pair;
@@ -56,9 +55,9 @@ pub(crate) fn run(bench: &Bench, root: &Path) -> ExitCode {
     let measured = match bench {
         Bench::Catalog(args) => catalog::run(args, root),
         Bench::Cold(args) => cold::run(args, root),
-        Bench::Decide => decide::run(root),
+        Bench::Decide => inside::run(root, "overspill-core", "decide"),
         Bench::Fairness(args) => fairness::run(args, root),
-        Bench::Log => log::run(root),
+        Bench::Log => inside::run(root, "overspill-node", "access_log"),
         Bench::Serve(args) => serve::run(args, root),
     };
     match measured {

@@ -43,7 +43,7 @@ pub use self::{
 use crate::{
     fleet::{Evidence, Fleet, FleetError, FleetEvent, HereLoad, Input, MemberId, Orders, Report},
     limit::{Prefix, PrefixBits},
-    load::{ClientRates, ClientSample},
+    load::{ClientRates, ClientSample, MemberRate},
     policy::{Candidate, Place, Policy, PolicyKind},
     units::Rate,
 };
@@ -285,6 +285,7 @@ impl Dispatcher {
     }
 
     fn collector<'a>(&'a self, now: Instant, flow: &'a Flow<'a>) -> Collector<'a> {
+        let seen = self.rates.about(network(flow));
         Collector {
             fleet: &self.fleet,
             flow,
@@ -293,7 +294,8 @@ impl Dispatcher {
             bias: self.offload.bias(),
             stays: self.stays(),
             unreachable: &self.unreachable,
-            rates: &self.rates,
+            seen,
+            client_rate: fastest(seen),
             now,
         }
     }
@@ -396,7 +398,7 @@ impl Dispatcher {
             return Decision::Nowhere;
         }
         let queue_is_empty = self.queue.is_empty();
-        if queue_is_empty && self.admission.brown_out(now) {
+        if queue_is_empty && self.admission.brown_out() {
             self.collect(now, flow);
             if !self.scratch.candidates.is_empty() {
                 let chosen = self.choose(now, flow);
@@ -480,6 +482,12 @@ impl Dispatcher {
             self.rates.observe(now, key, sample);
         }
     }
+}
+
+/// The highest rate of those that are known.
+fn fastest(seen: &[MemberRate]) -> Option<Rate> {
+    let rates = seen.iter().filter_map(|seen| seen.rate);
+    rates.max_by(|a, b| a.bytes_per_s().total_cmp(&b.bytes_per_s()))
 }
 
 /// Where a client's file was served a moment ago it is served again, up to this factor of the least

@@ -98,7 +98,7 @@ impl Admission {
     }
 
     /// Halves the least rate, if it is not yet halved; says whether that is news.
-    pub(super) fn brown_out(&mut self, _now: Instant) -> bool {
+    pub(super) fn brown_out(&mut self) -> bool {
         let is_news = self.browned_out.is_none();
         self.browned_out = Some(BrownOut { calm_since: None });
         is_news
@@ -168,7 +168,7 @@ mod tests {
         let (mut admission, capacity) = (admission(), Rate::from_bytes_per_s(10e6));
         let start = Instant::now();
         let at = |s| start + Duration::from_secs(s);
-        assert!(admission.brown_out(start) && !admission.brown_out(start));
+        assert!(admission.brown_out() && !admission.brown_out());
         assert_eq!(admission.slots(capacity), 20.0);
         admission.settle(at(1), 0.3);
         admission.settle(at(5), 0.5);

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use super::{
     Flow, Holding, Settings,
     admission::{Admission, Allowance},
-    network, single,
+    single,
     unreachable::Unreachable,
 };
 use crate::{
     fleet::{Exclusion, Fleet, Member, MemberId, Zone},
-    load::{ClientRates, MemberRate, PRIOR_RTT, Pace, slow_start_round_trips},
+    load::{MemberRate, PRIOR_RTT, Pace, slow_start_round_trips},
     policy::{Candidate, CostTerms, Place},
     units::Rate,
 };
@@ -44,7 +44,14 @@ pub(super) struct Collector<'a> {
     /// Whether this node serves what it can, whatever it costs elsewhere.
     pub(super) stays: Stays,
     pub(super) unreachable: &'a Unreachable,
-    pub(super) rates: &'a ClientRates,
+    /// What nodes have seen of this client's network.
+    pub(super) seen: &'a [MemberRate],
+    /// What this client has been able to take from any node: that much it can take from each.
+    ///
+    /// A rate for each node apart was tried and lost: a node that was seen with a client at a bad
+    /// moment is never sent it again, and so never shows better. How far nodes are is in the round
+    /// trips.
+    pub(super) client_rate: Option<Rate>,
     pub(super) now: Instant,
 }
 
@@ -187,7 +194,7 @@ impl Collector<'_> {
 
     /// Costs again those nodes to which the way is known: a handful among perhaps a thousand.
     fn correct_by_seen(&self, scratch: &mut Scratch, round_trips: f64) {
-        for seen in self.rates.about(network(self.flow)) {
+        for seen in self.seen {
             let members = self.fleet.members();
             let Ok(slot) = members.binary_search_by_key(&seen.member, Member::key) else {
                 continue;
@@ -205,27 +212,14 @@ impl Collector<'_> {
     }
 
     fn way(&self, node: u32) -> Way {
-        let seen = self.rates.about(network(self.flow)).iter();
-        seen.clone()
-            .find(|seen| seen.member == node)
-            .map_or_else(|| self.unseen_way(), |seen| self.seen_way(seen))
-    }
-
-    /// What this client has been able to take from any node: that much it can take from each.
-    ///
-    /// A rate for each node apart was tried and lost: a node that was seen with a client at a bad
-    /// moment is never sent it again, and so never shows better. How far nodes are is in the round
-    /// trips.
-    fn client_rate(&self) -> Option<Rate> {
-        let seen = self.rates.about(network(self.flow)).iter();
-        let rates = seen.filter_map(|seen| seen.rate);
-        rates.max_by(|a, b| a.bytes_per_s().total_cmp(&b.bytes_per_s()))
+        let seen = self.seen.iter().find(|seen| seen.member == node);
+        seen.map_or_else(|| self.unseen_way(), |seen| self.seen_way(seen))
     }
 
     fn seen_way(&self, seen: &MemberRate) -> Way {
         Way {
             round_trip: seen.rtt,
-            rate: self.client_rate(),
+            rate: self.client_rate,
         }
     }
 
@@ -233,7 +227,7 @@ impl Collector<'_> {
     fn unseen_way(&self) -> Way {
         Way {
             round_trip: PRIOR_RTT,
-            rate: self.client_rate(),
+            rate: self.client_rate,
         }
     }
 

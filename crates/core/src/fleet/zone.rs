@@ -102,16 +102,6 @@ impl Zones {
         });
         network.map(|network| &network.zone)
     }
-
-    /// How many networks are known.
-    pub fn len(&self) -> usize {
-        self.networks.len()
-    }
-
-    /// Whether nothing is known.
-    pub fn is_empty(&self) -> bool {
-        self.networks.is_empty()
-    }
 }
 
 impl Network {

@@ -140,13 +140,6 @@ impl ClientRates {
         }
     }
 
-    /// A member is gone, and its number will be given to another.
-    pub fn forget(&mut self, member: u32) {
-        for slot in &mut self.slots {
-            slot.members.retain(|known| known.member != member);
-        }
-    }
-
     /// The slot of `prefix`, made if need be, as the newest.
     fn slot_of(&mut self, prefix: Prefix) -> usize {
         let slots = self.slots.len();
