@@ -14,8 +14,8 @@ use overspill_core::units::display_size;
 use overspill_wire::explain::{DecisionEntry, DecisionsReply};
 
 use crate::{
+    asking::AskingArgs,
     terminal::{self, CommandError, printable},
-    trust::TrustArgs,
 };
 
 /// Show the last decisions of a node, newest first
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    trust: TrustArgs,
+    asking: AskingArgs,
 }
 
 /// Runs the command.
@@ -44,7 +44,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 
 async fn show(args: &Args) -> Result<(), CommandError> {
     let url = HttpUrl::parse(&args.url)?;
-    let client = terminal::client(args.trust.trust()?);
+    let client = args.asking.client()?;
     let reply = decisions(&client, &url, args.limit).await?;
     let text = match args.json {
         true => json_lines(&reply)?,

@@ -15,8 +15,8 @@ use overspill_core::units::display_size;
 use overspill_wire::explain::{ExplainReply, ExplainedCandidate, OffloadName};
 
 use crate::{
+    asking::AskingArgs,
     terminal::{self, CommandError, printable},
-    trust::TrustArgs,
 };
 
 /// Show who would serve a file, what it would cost everywhere, and who cannot
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    trust: TrustArgs,
+    asking: AskingArgs,
 }
 
 /// Runs the command.
@@ -46,7 +46,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 
 async fn show(args: &Args) -> Result<(), CommandError> {
     let url = HttpUrl::parse(&args.url)?;
-    let client = terminal::client(args.trust.trust()?);
+    let client = args.asking.client()?;
     let reply = explain(&client, &url, args.from).await?;
     let text = if args.json {
         serde_json::to_string(&reply).map_err(io::Error::from)? + "\n"

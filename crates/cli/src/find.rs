@@ -12,8 +12,8 @@ use overspill_client::{Folder, HttpUrl, Located};
 use serde_json::json;
 
 use crate::{
+    asking::AskingArgs,
     terminal::{self, CommandError},
-    trust::TrustArgs,
 };
 
 /// Find files on a server
@@ -54,7 +54,7 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    trust: TrustArgs,
+    asking: AskingArgs,
 }
 
 /// Runs the command.
@@ -66,7 +66,7 @@ async fn find(args: &Args) -> Result<(), CommandError> {
     let url = HttpUrl::parse(&args.url)?;
     let conditions = args.conditions();
     Folder::check(&conditions)?;
-    let client = terminal::client(args.trust.trust()?);
+    let client = args.asking.client()?;
     let mut folder = Folder::find(&url, &conditions)?;
     let mut output = BufWriter::new(io::stdout());
     while let Some(entries) = folder.next_page(&client).await? {

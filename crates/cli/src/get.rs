@@ -14,15 +14,12 @@ use std::{
 };
 
 use overspill_client::{
-    Download, DownloadError, Exit, HttpClient, HttpUrl, OnChange, OnExisting, Trust, UrlError,
+    Download, DownloadError, Exit, HttpClient, HttpUrl, OnChange, OnExisting, UrlError,
 };
 use tokio::signal::ctrl_c;
 
 use self::view::{Style, View};
-use crate::{
-    terminal::{self, complain},
-    trust::TrustArgs,
-};
+use crate::{asking::AskingArgs, terminal::complain};
 
 /// Download files from a server, or from any HTTP server
 ///
@@ -56,19 +53,18 @@ pub(crate) struct Args {
     #[arg(long)]
     no_restart: bool,
     #[command(flatten)]
-    trust: TrustArgs,
+    asking: AskingArgs,
 }
 
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> ExitCode {
-    let (urls, trust) = match args.check() {
+    let (urls, client) = match args.check() {
         Ok(checked) => checked,
         Err(message) => {
             complain(message);
             return ExitCode::from(Exit::Usage.code());
         }
     };
-    let client = terminal::client(trust);
     let mut exit = Exit::Ok;
     for url in urls {
         exit = exit.worse(args.download(&client, url).await);
@@ -81,14 +77,13 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 
 impl Args {
     /// Everything that can be found wrong before the first byte.
-    fn check(&self) -> Result<(Vec<HttpUrl>, Trust), String> {
+    fn check(&self) -> Result<(Vec<HttpUrl>, HttpClient), String> {
         let urls: Result<Vec<_>, UrlError> =
             self.urls.iter().map(|url| HttpUrl::parse(url)).collect();
         let urls = urls.map_err(|error| error.to_string())?;
-        let trust = self.trust.trust();
-        let trust = trust.map_err(|error| format!("--ca-file: {error}"))?;
+        let client = self.asking.client().map_err(|error| error.to_string())?;
         let Some(output) = &self.output else {
-            return Ok((urls, trust));
+            return Ok((urls, client));
         };
         if self.json && is_stdout(output) {
             return Err(
@@ -101,7 +96,7 @@ impl Args {
                 output.display()
             ));
         }
-        Ok((urls, trust))
+        Ok((urls, client))
     }
 
     async fn download(&self, client: &HttpClient, url: HttpUrl) -> Exit {

@@ -14,8 +14,8 @@ use overspill_wire::listing::{Listed, ListedKind};
 use serde_json::json;
 
 use crate::{
+    asking::AskingArgs,
     terminal::{self, CommandError, printable},
-    trust::TrustArgs,
 };
 
 /// List a folder of a server
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    trust: TrustArgs,
+    asking: AskingArgs,
 }
 
 /// Runs the command.
@@ -41,7 +41,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 }
 
 async fn list(args: &Args) -> Result<(), CommandError> {
-    let client = terminal::client(args.trust.trust()?);
+    let client = args.asking.client()?;
     let url = HttpUrl::parse(&args.url)?;
     let line = if args.json { json_line } else { table_line };
     let mut folder = Folder::list(&url)?;

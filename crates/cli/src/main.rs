@@ -3,6 +3,7 @@
 //! Each subcommand lives in a module of its own and decides its exit code there; this file only
 //! dispatches. It must never print an error that does not say what to do about it.
 
+mod asking;
 mod decisions;
 mod demo;
 mod explain;

@@ -12,9 +12,9 @@ use overspill_core::{fleet::MemberId, policy::PolicyKind};
 use overspill_wire::order::Order;
 
 use crate::{
+    asking::AskingArgs,
     terminal::{self, CommandError, printable},
     token::TokenArgs,
-    trust::TrustArgs,
 };
 
 /// Which server, and the proof that it is ours.
@@ -26,7 +26,7 @@ struct Target {
     #[command(flatten)]
     token: TokenArgs,
     #[command(flatten)]
-    trust: TrustArgs,
+    asking: AskingArgs,
 }
 
 /// Give a member no new work; what runs there is finished
@@ -117,7 +117,7 @@ async fn try_give(target: &Target, order: &Order) -> Result<(), CommandError> {
     let token = target.token.token(WITHOUT_TOKEN);
     let token = token.map_err(CommandError::Token)?;
     let url = HttpUrl::parse(&target.server)?;
-    let client = terminal::client(target.trust.trust()?);
+    let client = target.asking.client()?;
     let said = give_order(&client, &url, &token, order).await?;
     Ok(writeln!(io::stdout(), "{}", printable(&said))?)
 }

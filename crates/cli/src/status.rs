@@ -15,8 +15,8 @@ use overspill_core::units::{counted, display_size};
 use overspill_wire::status::{CatalogStatus, FleetStatus, MemberStatus, NodeStatus};
 
 use crate::{
+    asking::AskingArgs,
     terminal::{self, CommandError, printable},
-    trust::TrustArgs,
 };
 
 /// Show a server, its catalog and its fleet
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    trust: TrustArgs,
+    asking: AskingArgs,
 }
 
 /// Runs the command.
@@ -42,7 +42,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 
 async fn show(args: &Args) -> Result<(), CommandError> {
     let url = HttpUrl::parse(&args.url)?;
-    let status = fleet_status(&terminal::client(args.trust.trust()?), &url).await?;
+    let status = fleet_status(&args.asking.client()?, &url).await?;
     let text = if args.json {
         serde_json::to_string(&status).map_err(io::Error::from)? + "\n"
     } else {

@@ -9,16 +9,18 @@ use std::{
     process::ExitCode,
 };
 
-use overspill_client::{
-    AskError, Exit, HttpClient, OrderError, Patience, TlsError, Trust, UrlError,
-};
+use overspill_client::{AskError, Exit, OrderError, UrlError};
 use overspill_core::catalog::QueryError;
+
+use crate::asking::AskingError;
 
 /// Why a query (`ls`, `find`, `status`, `explain`) or an order (`drain`) failed.
 #[derive(Debug)]
 pub(crate) enum CommandError {
     /// The server did not answer as it should.
     Ask(AskError),
+    /// Nobody can be asked.
+    Asking(AskingError),
     /// The conditions make no sense.
     Conditions(QueryError),
     /// The server did not do as it was told.
@@ -27,8 +29,6 @@ pub(crate) enum CommandError {
     Output(io::Error),
     /// No fleet token, or none that is one.
     Token(String),
-    /// The file given with --ca-file is of no use.
-    Trust(TlsError),
 }
 
 impl CommandError {
@@ -36,7 +36,7 @@ impl CommandError {
         match self {
             Self::Ask(error) => error.exit(),
             Self::Order(error) => error.exit(),
-            Self::Conditions(_) | Self::Token(_) | Self::Trust(_) => Exit::Usage,
+            Self::Asking(_) | Self::Conditions(_) | Self::Token(_) => Exit::Usage,
             Self::Output(error) => match error.kind() {
                 // The reader had enough, as in `overspill find URL | head`.
                 io::ErrorKind::BrokenPipe => Exit::Ok,
@@ -52,6 +52,7 @@ impl CommandError {
                 Some(remedy) => format!("{error}; {remedy}"),
                 None => error.to_string(),
             },
+            Self::Asking(error) => error.to_string(),
             Self::Conditions(error) => error.to_string(),
             Self::Order(OrderError::Client(error)) if !error.is_lasting() => {
                 format!("{error}; check the address and that the server is running")
@@ -59,7 +60,6 @@ impl CommandError {
             Self::Order(error) => error.to_string(),
             Self::Output(error) => format!("cannot write to standard output: {error}"),
             Self::Token(text) => text.clone(),
-            Self::Trust(error) => format!("--ca-file: {error}"),
         }
     }
 }
@@ -88,9 +88,9 @@ impl From<QueryError> for CommandError {
     }
 }
 
-impl From<TlsError> for CommandError {
-    fn from(error: TlsError) -> Self {
-        Self::Trust(error)
+impl From<AskingError> for CommandError {
+    fn from(error: AskingError) -> Self {
+        Self::Asking(error)
     }
 }
 
@@ -136,11 +136,6 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(replace).collect()
 }
 
-/// An HTTP client for one command.
-pub(crate) fn client(trust: Trust) -> HttpClient {
-    HttpClient::with_trust(Patience::default(), trust)
-}
-
 /// What a person can do about it.
 fn ask_remedy(error: &AskError) -> Option<&'static str> {
     match error {
@@ -161,7 +156,7 @@ fn is_bidi_override(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
-    use overspill_client::{ClientError, HttpUrl};
+    use overspill_client::{ClientError, HttpUrl, TlsError};
 
     use super::*;
 
@@ -208,7 +203,7 @@ mod tests {
                 Exit::NotFound,
             ),
             (
-                TlsError::NoCertificate("/etc/ca.pem".into()).into(),
+                AskingError::from(TlsError::NoCertificate("/etc/ca.pem".into())).into(),
                 "--ca-file: /etc/ca.pem holds no certificate; it should have a line \
                  -----BEGIN CERTIFICATE-----",
                 Exit::Usage,

@@ -47,7 +47,10 @@ mod sources;
 mod url;
 
 pub use overspill_net::{
-    client::{CertificateFault, ClientError, HttpClient, Patience, Trust, TrustError},
+    client::{
+        CertificateFault, ClientError, ClientSettings, Credentials, CredentialsError, HttpClient,
+        Patience, Proxies, ProxyError, Trust, TrustError,
+    },
     tls::TlsError,
 };
 

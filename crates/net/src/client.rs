@@ -5,13 +5,15 @@
 //! redirect means, and never talk to an `https://` server whose certificate it did not check.
 
 mod connector;
+mod credentials;
 mod fault;
+mod proxy;
 mod trust;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{Request, Response, Uri, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
@@ -27,7 +29,9 @@ use self::{
     fault::{classify, innermost},
 };
 pub use self::{
+    credentials::{Credentials, CredentialsError},
     fault::CertificateFault,
+    proxy::{Proxies, ProxyError},
     trust::{Trust, TrustError},
 };
 
@@ -36,6 +40,21 @@ pub use self::{
 pub struct HttpClient {
     inner: Client<Connector, Full<Bytes>>,
     patience: Patience,
+    proxies: Proxies,
+    credentials: Credentials,
+}
+
+/// How a client goes about its requests.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// How long it waits.
+    pub patience: Patience,
+    /// Whom it trusts.
+    pub trust: Trust,
+    /// What it goes through.
+    pub proxies: Proxies,
+    /// What it says when it is asked who it is.
+    pub credentials: Credentials,
 }
 
 /// How long to wait for what.
@@ -99,6 +118,9 @@ pub enum ClientError {
         /// Who.
         authority: String,
     },
+    /// The environment names a proxy we cannot speak to.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// Nothing came for the configured silence.
     #[error("{authority} was silent for {} s", silence.as_secs())]
     Silent {
@@ -116,9 +138,11 @@ impl ClientError {
     /// Whether asking the same node again is hopeless until a person has changed something.
     pub fn is_lasting(&self) -> bool {
         match self {
-            Self::BadUrl(_) | Self::Certificate { .. } | Self::NotTls { .. } | Self::Trust(_) => {
-                true
-            }
+            Self::BadUrl(_)
+            | Self::Certificate { .. }
+            | Self::NotTls { .. }
+            | Self::Proxy(_)
+            | Self::Trust(_) => true,
             Self::BodyTooLong { .. }
             | Self::Connect { .. }
             | Self::Exchange { .. }
@@ -143,19 +167,41 @@ impl HttpClient {
         Self::with_trust(patience, Trust::system())
     }
 
-    /// A client with its own pool that trusts `trust` and nobody else.
+    /// A client with its own pool that trusts `trust` and nobody else, and goes through no proxy.
     pub fn with_trust(patience: Patience, trust: Trust) -> Self {
-        let connector = Connector::new(patience.connect, trust);
+        Self::with_settings(ClientSettings {
+            patience,
+            trust,
+            proxies: Proxies::none(),
+            credentials: Credentials::none(),
+        })
+    }
+
+    /// A client with its own pool.
+    pub fn with_settings(settings: ClientSettings) -> Self {
+        let ClientSettings {
+            patience,
+            trust,
+            proxies,
+            credentials,
+        } = settings;
+        let connector = Connector::new(patience.connect, trust, proxies.clone());
         let inner = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .build(connector);
-        Self { inner, patience }
+        Self {
+            inner,
+            patience,
+            proxies,
+            credentials,
+        }
     }
 
     /// Sends a request whose URI is absolute and waits for the response head.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Reply, ClientError> {
+    pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Reply, ClientError> {
         let authority = authority_of(request.uri())?;
+        self.introduce(&mut request);
         let silence = self.patience.silence;
         let head = timeout(self.patience.connect + silence, self.inner.request(request)).await;
         let Ok(head) = head else {
@@ -168,6 +214,18 @@ impl HttpClient {
                 silence,
             }),
             Err(error) => Err(classify(&error, authority)),
+        }
+    }
+
+    /// Adds who we are, for a proxy on the way and for the server.
+    fn introduce(&self, request: &mut Request<Full<Bytes>>) {
+        if let Some(value) = self.proxies.authorization(request.uri()) {
+            let fields = request.headers_mut();
+            fields.insert(header::PROXY_AUTHORIZATION, value);
+        }
+        if let Some(value) = self.credentials.authorization(request.uri()) {
+            let entry = request.headers_mut().entry(header::AUTHORIZATION);
+            entry.or_insert(value);
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Error, Result, anyhow, ensure};
-use overspill_client::{HttpClient, HttpUrl, Trust, fleet_status};
+use overspill_client::{HttpClient, HttpUrl, Patience, fleet_status};
 use overspill_core::units::display_size;
 use overspill_wire::status::{FleetStatus, MemberStatus};
 use tokio::{
@@ -55,7 +55,7 @@ impl Fleet {
         Self {
             server: None,
             mirrors: Vec::new(),
-            http: crate::terminal::client(Trust::system()),
+            http: HttpClient::new(Patience::default()),
         }
     }
 

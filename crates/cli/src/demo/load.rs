@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use overspill_client::HttpUrl;
+use overspill_client::{HttpClient, HttpUrl, Patience};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -68,7 +68,7 @@ async fn download_on(client: usize, load: Arc<Load>, mix: Arc<Mix>) {
     let mut random = fastrand::Rng::with_seed(client as u64);
     let kind = Kind::of(client, load.curl);
     let local = load.scratch.join(format!("client-{client}"));
-    let http = crate::terminal::client(overspill_client::Trust::system());
+    let http = HttpClient::new(Patience::default());
     while !load.enough.is_cancelled() {
         let subject = &load.subjects[mix.pick(&mut random)];
         load.tally.lock().begun += 1;

@@ -301,10 +301,15 @@ pub(crate) fn overspill<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> C
         "OVERSPILL_LOG",
         "http_proxy",
         "HTTP_PROXY",
+        "https_proxy",
+        "HTTPS_PROXY",
         "all_proxy",
+        "ALL_PROXY",
     ] {
         command.env_remove(name);
     }
+    // Nor with passwords of whoever runs the tests.
+    command.env("NETRC", "/dev/null");
     command
 }
 

@@ -11,6 +11,7 @@
 
 mod access;
 mod archives;
+mod asking;
 mod bad_input;
 mod browser;
 mod carrier;

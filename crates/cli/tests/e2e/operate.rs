@@ -27,7 +27,7 @@ fn fleet(mirrors: &[&[&str]]) -> Fleet {
     let stage = Stage::new();
     stage.write("file", &content(1, SIZE_BYTES));
     for number in 0..REQUESTS {
-        stage.write(&small(number), &content(number as u64, SMALL_BYTES));
+        stage.write(small(number), &content(number as u64, SMALL_BYTES));
     }
     let server = &["--policy", "round-robin"];
     Fleet::ready(stage, Setup { server, mirrors })

@@ -8,7 +8,7 @@ use std::{error::Error as StdError, fmt, io};
 
 use rustls::{AlertDescription, CertificateError, Error as RustlsError};
 
-use super::{ClientError, trust::TrustError};
+use super::{ClientError, proxy::ProxyError, trust::TrustError};
 
 /// Why a server's certificate is not accepted.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -101,6 +101,9 @@ pub(super) fn classify(
     let reason = || innermost(error);
     if let Some(trust) = find::<TrustError>(error) {
         return ClientError::Trust(trust.clone());
+    }
+    if let Some(proxy) = find::<ProxyError>(error) {
+        return ClientError::Proxy(proxy.clone());
     }
     match find::<RustlsError>(error) {
         Some(RustlsError::InvalidCertificate(refused)) => ClientError::Certificate {

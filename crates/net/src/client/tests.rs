@@ -27,13 +27,13 @@ use crate::tls::{PemFiles, SelfSignedPlace, ServerTls, TlsError};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An authority, and a folder for what it signs.
-struct Authority {
+pub(super) struct Authority {
     folder: TempDir,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::named("one")
     }
 
@@ -50,12 +50,18 @@ impl Authority {
         Self { folder, issuer }
     }
 
-    fn file(&self) -> PathBuf {
+    /// Its own certificate.
+    pub(super) fn file(&self) -> PathBuf {
         self.folder.path().join("authority.pem")
     }
 
     fn client(&self) -> HttpClient {
         HttpClient::with_trust(patience(), Trust::ca_file(&self.file()).unwrap())
+    }
+
+    /// A server with a certificate for `name`.
+    pub(super) async fn greeter(&self, name: &str) -> Greeter {
+        Greeter::with(self.sign(name, -1, 1)).await
     }
 
     /// A pair for `name`, whose validity began and ends so many days from now.
@@ -80,8 +86,8 @@ impl Authority {
 }
 
 /// A server that says hello over TLS until it is dropped.
-struct Greeter {
-    address: SocketAddr,
+pub(super) struct Greeter {
+    pub(super) address: SocketAddr,
     _serving: AbortOnDropHandle<()>,
 }
 
