@@ -10,7 +10,7 @@ use std::{
 };
 
 use comfy_table::{CellAlignment, Table, presets};
-use overspill_client::{HttpUrl, explain};
+use overspill_client::{HttpClient, HttpUrl, explain};
 use overspill_core::units::display_size;
 use overspill_wire::explain::{ExplainReply, ExplainedCandidate, OffloadName};
 
@@ -29,14 +29,21 @@ pub(crate) struct Args {
     /// URL of a file, such as `http://host:8080/big.iso`
     #[arg(value_name = "URL")]
     url: String,
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    asking: AskingArgs,
+}
+
+/// For whom, and how to show it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
     /// Judge for a client of this address instead of this machine
     #[arg(long, value_name = "IP")]
     from: Option<IpAddr>,
     /// Print the node's answer as one JSON object
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    asking: AskingArgs,
 }
 
 /// Runs the command.
@@ -47,13 +54,24 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 async fn show(args: &Args) -> Result<(), CommandError> {
     let url = HttpUrl::parse(&args.url)?;
     let client = args.asking.client()?;
-    let reply = explain(&client, &url, args.from).await?;
-    let text = if args.json {
-        serde_json::to_string(&reply).map_err(io::Error::from)? + "\n"
-    } else {
-        render(&reply)
-    };
-    Ok(io::stdout().write_all(text.as_bytes())?)
+    args.options.print(&client, &url).await
+}
+
+impl Options {
+    /// Prints who would serve the file at `url`, and why.
+    pub(crate) async fn print(
+        &self,
+        client: &HttpClient,
+        url: &HttpUrl,
+    ) -> Result<(), CommandError> {
+        let reply = explain(client, url, self.from).await?;
+        let text = if self.json {
+            serde_json::to_string(&reply).map_err(io::Error::from)? + "\n"
+        } else {
+            render(&reply)
+        };
+        Ok(io::stdout().write_all(text.as_bytes())?)
+    }
 }
 
 fn render(reply: &ExplainReply) -> String {

@@ -1,18 +1,18 @@
 //! `overspill find`: the files below a folder that meet some conditions.
 //!
-//! The server searches its catalog; this only asks and prints. It must never send conditions
-//! that it did not check first, so that a slip costs no request.
+//! The server searches its catalog; this only asks and prints. It must never hold all that was found.
 
 use std::{
     io::{self, BufWriter, Write},
     process::ExitCode,
 };
 
-use overspill_client::{Folder, HttpUrl, Located};
+use overspill_client::{Folder, HttpClient, HttpUrl, Located};
 use serde_json::json;
 
 use crate::{
     asking::AskingArgs,
+    selection::SelectionArgs,
     terminal::{self, CommandError},
 };
 
@@ -26,24 +26,17 @@ pub(crate) struct Args {
     /// URL of a folder, such as `http://host:8080/iso/`
     #[arg(value_name = "URL")]
     url: String,
-    /// Only names that match this glob; with a slash it is matched against the whole path
-    #[arg(long, value_name = "GLOB")]
-    name: Vec<String>,
-    /// Only names with this extension, such as `iso`; case does not matter
-    #[arg(long, value_name = "EXT")]
-    ext: Vec<String>,
-    /// Only files of at least this size, such as `10MiB`
-    #[arg(long, value_name = "SIZE")]
-    min_size: Option<String>,
-    /// Only files of at most this size, such as `4.7GB`
-    #[arg(long, value_name = "SIZE")]
-    max_size: Option<String>,
-    /// Only files changed at this time or later: `2026-01-31` or `2026-01-31T12:00:00Z`
-    #[arg(long, value_name = "DATE")]
-    after: Option<String>,
-    /// Only files changed before this time
-    #[arg(long, value_name = "DATE")]
-    before: Option<String>,
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    asking: AskingArgs,
+}
+
+/// What to find, and how to show it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Print paths within the server's tree instead of URLs
     #[arg(long)]
     paths: bool,
@@ -53,8 +46,6 @@ pub(crate) struct Args {
     /// Print one JSON object per line, with size, time and root
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    asking: AskingArgs,
 }
 
 /// Runs the command.
@@ -64,34 +55,26 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 
 async fn find(args: &Args) -> Result<(), CommandError> {
     let url = HttpUrl::parse(&args.url)?;
-    let conditions = args.conditions();
-    Folder::check(&conditions)?;
     let client = args.asking.client()?;
-    let mut folder = Folder::find(&url, &conditions)?;
-    let mut output = BufWriter::new(io::stdout());
-    while let Some(entries) = folder.next_page(&client).await? {
-        for entry in &entries {
-            output.write_all(&args.render(entry))?;
-        }
-        output.flush()?;
-    }
-    Ok(())
+    args.options.print(&client, &url).await
 }
 
-impl Args {
-    fn conditions(&self) -> Vec<(&str, &str)> {
-        let names = self.name.iter().map(|glob| ("name", glob.as_str()));
-        let extensions = self.ext.iter().map(|ext| ("ext", ext.as_str()));
-        let single = [
-            ("min_size", &self.min_size),
-            ("max_size", &self.max_size),
-            ("after", &self.after),
-            ("before", &self.before),
-        ];
-        let single = single
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value.as_deref()?)));
-        names.chain(extensions).chain(single).collect()
+impl Options {
+    /// Prints what meets the conditions below the folder at `url`.
+    pub(crate) async fn print(
+        &self,
+        client: &HttpClient,
+        url: &HttpUrl,
+    ) -> Result<(), CommandError> {
+        let mut folder = Folder::find(url, &self.selection.conditions()?)?;
+        let mut output = BufWriter::new(io::stdout());
+        while let Some(entries) = folder.next_page(client).await? {
+            for entry in &entries {
+                output.write_all(&self.render(entry))?;
+            }
+            output.flush()?;
+        }
+        Ok(())
     }
 
     /// One result with its end. Paths are the exact bytes, for they are for programs too.
@@ -128,53 +111,15 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Parser)]
+    #[command(no_binary_name = true)]
     struct Command {
         #[command(flatten)]
-        args: Args,
+        options: Options,
     }
 
-    fn args(line: &str) -> Args {
-        let words = ["find", "http://h/"]
-            .into_iter()
-            .chain(line.split_whitespace());
-        Command::try_parse_from(words).unwrap().args
-    }
-
-    #[test]
-    fn options_become_conditions() {
-        let line = "--name *.iso --name *.img --ext gz --min-size 1MiB --before 2026-01-31";
-        assert_eq!(
-            args(line).conditions(),
-            [
-                ("name", "*.iso"),
-                ("name", "*.img"),
-                ("ext", "gz"),
-                ("min_size", "1MiB"),
-                ("before", "2026-01-31"),
-            ]
-        );
-        assert_eq!(args("").conditions(), []);
-    }
-
-    #[test]
-    fn bad_conditions_are_found_before_asking() {
-        for (line, message) in [
-            (
-                "--min-size big",
-                "min_size: \"big\" is not a size; write for example 500, 10MiB or 4.7GB",
-            ),
-            (
-                "--after soon",
-                "after: \"soon\" is not a date; write 2026-01-31 or 2026-01-31T12:00:00Z",
-            ),
-            (
-                "--name [a",
-                "name=\"[a\" is not a glob: unclosed character class; missing ']'",
-            ),
-        ] {
-            let error = Folder::check(&args(line).conditions()).unwrap_err();
-            assert_eq!(error.to_string(), message);
-        }
+    fn options(line: &str) -> Options {
+        let words = line.split_whitespace();
+        Command::try_parse_from(words).unwrap().options
     }
 
     #[test]
@@ -199,10 +144,10 @@ mod tests {
             ("-0", b"http://h/d/x%20y%ff\0"),
             ("-0 --paths", b"d/x y\xff\0"),
         ] {
-            assert_eq!(args(line).render(&entry), expected, "{line}");
+            assert_eq!(options(line).render(&entry), expected, "{line}");
         }
         let json: serde_json::Value =
-            serde_json::from_slice(&args("--json").render(&entry)).unwrap();
+            serde_json::from_slice(&options("--json").render(&entry)).unwrap();
         assert_eq!(json["path"], "d/x y\u{fffd}");
         assert_eq!(json["size"], 5);
     }

@@ -168,7 +168,7 @@ fn is_stdout(output: &Path) -> bool {
 }
 
 /// The error and what to do about it.
-fn message(error: &DownloadError) -> String {
+pub(crate) fn message(error: &DownloadError) -> String {
     match remedy(error) {
         Some(remedy) => format!("{error}; {remedy}"),
         None => error.to_string(),

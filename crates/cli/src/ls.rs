@@ -28,11 +28,18 @@ pub(crate) struct Args {
     /// URL of a folder or file, such as `http://host:8080/iso/`
     #[arg(value_name = "URL")]
     url: String,
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    asking: AskingArgs,
+}
+
+/// How to show it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
     /// Print one JSON object per line, with the exact size, root and URL
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    asking: AskingArgs,
 }
 
 /// Runs the command.
@@ -43,24 +50,35 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 async fn list(args: &Args) -> Result<(), CommandError> {
     let client = args.asking.client()?;
     let url = HttpUrl::parse(&args.url)?;
-    let line = if args.json { json_line } else { table_line };
-    let mut folder = Folder::list(&url)?;
-    let mut page = match folder.next_page(&client).await {
-        Ok(page) => page,
-        Err(error) => {
-            let file = file_instead(&client, &url, error).await?;
-            return Ok(writeln!(io::stdout(), "{}", line(&file))?);
+    args.options.print(&client, &url).await
+}
+
+impl Options {
+    /// Prints what is in the folder at `url`, or what the file there is.
+    pub(crate) async fn print(
+        &self,
+        client: &HttpClient,
+        url: &HttpUrl,
+    ) -> Result<(), CommandError> {
+        let line = if self.json { json_line } else { table_line };
+        let mut folder = Folder::list(url)?;
+        let mut page = match folder.next_page(client).await {
+            Ok(page) => page,
+            Err(error) => {
+                let file = file_instead(client, url, error).await?;
+                return Ok(writeln!(io::stdout(), "{}", line(&file))?);
+            }
+        };
+        let mut output = BufWriter::new(io::stdout());
+        while let Some(entries) = page {
+            for entry in &entries {
+                writeln!(output, "{}", line(entry))?;
+            }
+            output.flush()?;
+            page = folder.next_page(client).await?;
         }
-    };
-    let mut output = BufWriter::new(io::stdout());
-    while let Some(entries) = page {
-        for entry in &entries {
-            writeln!(output, "{}", line(entry))?;
-        }
-        output.flush()?;
-        page = folder.next_page(&client).await?;
+        Ok(())
     }
-    Ok(())
 }
 
 /// A URL without a slash at its end may name a file; the folder's error stands if it does not.

@@ -12,8 +12,10 @@ mod get;
 mod ls;
 mod mirror;
 mod operate;
+mod selection;
 mod serve;
 mod service;
+mod shell;
 mod status;
 mod terminal;
 mod token;
@@ -44,6 +46,7 @@ enum Command {
     Policy(operate::PolicyArgs),
     Remove(operate::RemoveArgs),
     Serve(serve::Args),
+    Shell(shell::Args),
     Status(status::Args),
     Undrain(operate::UndrainArgs),
 }
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Command::Policy(args) => runtime.block_on(args.run()),
         Command::Remove(args) => runtime.block_on(args.run()),
         Command::Serve(args) => runtime.block_on(serve::run(args)),
+        Command::Shell(args) => runtime.block_on(shell::run(args)),
         Command::Status(args) => runtime.block_on(status::run(args)),
         Command::Undrain(args) => runtime.block_on(args.run()),
     }

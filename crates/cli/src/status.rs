@@ -10,7 +10,7 @@ use std::{
 };
 
 use comfy_table::{CellAlignment, Table, presets};
-use overspill_client::{HttpUrl, fleet_status};
+use overspill_client::{HttpClient, HttpUrl, fleet_status};
 use overspill_core::units::{counted, display_size};
 use overspill_wire::status::{CatalogStatus, FleetStatus, MemberStatus, NodeStatus};
 
@@ -28,11 +28,18 @@ pub(crate) struct Args {
     /// URL of a node, such as `http://host:8080`
     #[arg(value_name = "URL")]
     url: String,
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    asking: AskingArgs,
+}
+
+/// How to show it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
     /// Print the node's answer as one JSON object
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    asking: AskingArgs,
 }
 
 /// Runs the command.
@@ -42,13 +49,24 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 
 async fn show(args: &Args) -> Result<(), CommandError> {
     let url = HttpUrl::parse(&args.url)?;
-    let status = fleet_status(&args.asking.client()?, &url).await?;
-    let text = if args.json {
-        serde_json::to_string(&status).map_err(io::Error::from)? + "\n"
-    } else {
-        render(&status)
-    };
-    Ok(io::stdout().write_all(text.as_bytes())?)
+    args.options.print(&args.asking.client()?, &url).await
+}
+
+impl Options {
+    /// Prints what the node at `url` says of itself and its fleet.
+    pub(crate) async fn print(
+        &self,
+        client: &HttpClient,
+        url: &HttpUrl,
+    ) -> Result<(), CommandError> {
+        let status = fleet_status(client, url).await?;
+        let text = if self.json {
+            serde_json::to_string(&status).map_err(io::Error::from)? + "\n"
+        } else {
+            render(&status)
+        };
+        Ok(io::stdout().write_all(text.as_bytes())?)
+    }
 }
 
 fn render(status: &FleetStatus) -> String {

@@ -102,14 +102,19 @@ impl From<io::Error> for CommandError {
 
 /// Ends a command: its error, if any, goes to standard error in one line.
 pub(crate) fn conclude(result: Result<(), CommandError>) -> ExitCode {
-    let exit = match &result {
+    ExitCode::from(report(&result).code())
+}
+
+/// Tells what became of a command, in one line if it failed.
+pub(crate) fn report(result: &Result<(), CommandError>) -> Exit {
+    let exit = match result {
         Ok(()) => Exit::Ok,
         Err(error) => error.exit(),
     };
-    if let (Err(error), true) = (&result, exit != Exit::Ok) {
+    if let (Err(error), true) = (result, exit != Exit::Ok) {
         complain(error.message());
     }
-    ExitCode::from(exit.code())
+    exit
 }
 
 /// One line on standard error, in our name.

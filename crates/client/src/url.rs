@@ -118,6 +118,17 @@ impl HttpUrl {
         }
     }
 
+    /// What `path` names, seen from here: names as they are, with `/` between them, `.` and `..`.
+    ///
+    /// Unlike [`HttpUrl::resolve`] it takes nothing for an escape or the beginning of a query.
+    pub fn join(&self, path: &str) -> Result<Self, UrlError> {
+        let encoded: Vec<_> = path
+            .split('/')
+            .map(|name| encode_component(name.as_bytes()))
+            .collect();
+        self.with_target(&merge(self.0.path(), &encoded.join("/")), None)
+    }
+
     /// The same resource, named as a folder: with a slash at the end and without its query.
     pub fn as_folder(&self) -> Result<Self, UrlError> {
         let path = self.0.path();

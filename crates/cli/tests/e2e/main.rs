@@ -36,6 +36,7 @@ mod rotation;
 mod rules;
 mod secure;
 mod shares;
+mod shell;
 mod siblings;
 mod signals;
 mod stage;
