@@ -32,6 +32,7 @@ use self::{
 };
 pub use self::{
     admission::{MAX_RETRY_AFTER_S, MAX_WAIT},
+    candidate::MAX_RUNNERS_UP,
     explain::{Considered, Excluded, Explanation, Ground},
     flow::{Flow, Holding, Part, Turn},
     journal::{Choice, Decided, Journal},
@@ -153,6 +154,17 @@ impl Dispatcher {
         }
         let chosen = self.choose(now, flow);
         self.commit(now, flow, chosen)
+    }
+
+    /// The slots of the members that could serve the flow of the last decision as well, cheapest
+    /// first, at most [`MAX_RUNNERS_UP`]. They passed the same filter as the one in `chosen`; nothing
+    /// is counted on them. Valid right after a [`Decision::Redirect`] to `chosen`.
+    pub fn runners_up(
+        &self,
+        chosen: usize,
+        dispatch: DispatchId,
+    ) -> impl Iterator<Item = usize> + use<> {
+        self.scratch.runners_up(chosen, dispatch.0)
     }
 
     /// What would be decided, and why; nothing is counted or learned.

@@ -1,14 +1,18 @@
-//! Which form of a folder listing a client prefers (`Accept`, RFC 9110 section 12.5.1), and in
-//! `coding` which coding of a file.
+//! Which form of a folder listing a client prefers (`Accept`, RFC 9110 section 12.5.1), in `metalink`
+//! whether it would rather have the description of a file, and in `coding` which coding of a file.
 //!
 //! It must never refuse: a client that accepts neither form is given HTML, for a readable page
 //! helps more than a 406.
 
 mod coding;
+mod metalink;
 
 use crate::list;
 
-pub use self::coding::{Coding, Preferred};
+pub use self::{
+    coding::{Coding, Preferred},
+    metalink::Metalink,
+};
 
 /// The form a folder listing is sent in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

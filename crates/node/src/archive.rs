@@ -5,7 +5,7 @@
 //! it is sent, and has none of these. It must never send a file that is not the version the catalog
 //! had when the head was written: the body is cut then, never short, shifted or mixed.
 
-mod disposition;
+pub(crate) mod disposition;
 mod files;
 mod stored;
 mod streamed;
@@ -187,6 +187,7 @@ impl<R: Role> Asked<'_, R> {
             revalidation,
             whole: String::new(),
             settled: true,
+            links: None,
             origins: Origins::Own,
         }
     }

@@ -10,6 +10,7 @@ mod waiting;
 
 use std::{
     collections::HashMap,
+    iter,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -19,8 +20,8 @@ use std::{
 
 use overspill_core::{
     dispatch::{
-        Decided, Decision, Dispatcher, Explanation, Flow, Holding, MIN_OFFLOAD_BYTES, Output,
-        Settings, WaiterId,
+        Decided, Decision, DispatchId, Dispatcher, Explanation, Flow, Holding, MIN_OFFLOAD_BYTES,
+        Output, Settings, WaiterId,
     },
     fleet::{Change, Fleet, FleetError, FleetEvent, HereLoad, Input, MemberId, Orders},
     load::ClientSample,
@@ -34,7 +35,7 @@ use self::tickets::TicketOffice;
 pub use self::waiting::{Verdict, Waiting};
 use crate::{
     identity::Meter,
-    role::{Ask, Route},
+    role::{Ask, Holder, Route},
 };
 
 /// A node's dispatcher, shared by its serving threads and its control plane.
@@ -104,11 +105,13 @@ impl SharedDispatcher {
                 self.redirect.fetch_add(1, Relaxed);
                 let member = &guard.dispatcher.fleet().members()[slot];
                 let (member, url) = (member.id().clone(), member.url().to_owned());
+                let links = guard.links(slot, dispatch, ask.links);
                 // Signing takes longer than deciding did.
                 drop(guard);
                 Route::Redirect {
                     member,
                     url,
+                    links,
                     ticket: self.tickets.seal(dispatch, ask),
                 }
             }
@@ -243,6 +246,17 @@ impl State {
                 pressure: reading.pressure,
             },
         );
+    }
+
+    /// The members to be named in a redirect to `chosen`, that one first.
+    fn links(&self, chosen: usize, dispatch: DispatchId, most: usize) -> Vec<Holder> {
+        if most == 0 {
+            return Vec::new();
+        }
+        let members = self.dispatcher.fleet().members();
+        let others = self.dispatcher.runners_up(chosen, dispatch);
+        let slots = iter::once(chosen).chain(others).take(most);
+        slots.map(|slot| Holder::of(&members[slot])).collect()
     }
 
     fn act(&mut self) {

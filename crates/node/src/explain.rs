@@ -110,6 +110,7 @@ pub(crate) async fn explain<R: Role>(
         turn: Turn::First,
         avoid: &[],
         host: b"",
+        links: 0,
         scheme: match client.security {
             Security::Plain => Scheme::Http,
             Security::Tls => Scheme::Https,

@@ -12,7 +12,7 @@ use overspill_http1::{
 use overspill_net::FileBody;
 use overspill_store::tree::FileFacts;
 
-use crate::rules::{Origins, Ruling};
+use crate::rules::{MostLinks, Origins, Ruling};
 
 /// A file found on this node.
 #[derive(Clone, Debug)]
@@ -95,6 +95,7 @@ impl FileVersion {
             revalidation,
             whole,
             settled: modified.is_some(),
+            links: dress.coding.is_none().then_some(dress.ruling.links),
             content_type: dress.content_type,
             origins: dress.ruling.origins,
         }
@@ -169,6 +170,9 @@ pub(crate) struct FieldLines {
     pub whole: String,
     /// Whether they will be the same a second later.
     pub settled: bool,
+    /// Most mirrors that a redirect names. `None` for a compressed form: of that, a redirect says
+    /// nothing, for who has decoded it would compare the digest with other bytes.
+    pub(crate) links: Option<MostLinks>,
     /// The other origins that may read it.
     pub(crate) origins: Origins,
 }

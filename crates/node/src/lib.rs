@@ -11,10 +11,14 @@ mod checksums;
 mod dispatcher;
 mod explain;
 mod file;
+mod holders;
 mod identity;
+mod links;
 mod listing;
 mod machine;
+mod metalink;
 mod mime;
+mod mirrors;
 mod over_hyper;
 mod parts;
 mod process;
@@ -38,7 +42,7 @@ pub use self::{
     machine::capacity_prior,
     process::{raise_open_files, resident_bytes},
     query::TreeQuery,
-    role::{Ask, Found, Role, Route},
+    role::{Ask, Found, Holder, Role, Route},
     routes::common_routes,
     rules::{RuleError, RuleText, Rules, SharedRules},
     service::NodeService,

@@ -69,12 +69,18 @@ pub enum Depth {
     Children,
 }
 
-/// What is asked of a file.
+/// What is asked of a file; of a folder, who has it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Aspect {
     /// Its bytes.
     #[default]
     Content,
+    /// The Metalink document that describes it (RFC 5854).
+    Meta4,
+    /// The same in the older form.
+    Metalink,
+    /// Who has it, and who has not and why.
+    MirrorList,
     /// The SHA-256 of its bytes.
     Sha256,
 }
@@ -157,6 +163,9 @@ impl TreeQuery {
                 b"order" => direction = Some(self::direction(&value)?),
                 b"recursive" => parsed.depth = Depth::Below,
                 // With a value it is none of ours: somebody's own parameter of that name.
+                b"meta4" if value.is_empty() => parsed.aspect = Aspect::Meta4,
+                b"metalink" if value.is_empty() => parsed.aspect = Aspect::Metalink,
+                b"mirrorlist" if value.is_empty() => parsed.aspect = Aspect::MirrorList,
                 b"sha256" if value.is_empty() => parsed.aspect = Aspect::Sha256,
                 _ => {}
             }
@@ -272,6 +281,14 @@ mod tests {
 
     #[test]
     fn a_sum_is_asked_for_without_a_value() {
+        for (query, aspect) in [
+            ("meta4", Aspect::Meta4),
+            ("metalink", Aspect::Metalink),
+            ("mirrorlist", Aspect::MirrorList),
+            ("mirrorlist=1", Aspect::Content),
+        ] {
+            assert_eq!(TreeQuery::parse(query.as_bytes()).unwrap().aspect, aspect);
+        }
         assert_eq!(TreeQuery::parse(b"sha256").unwrap().aspect, Aspect::Sha256);
         let foreign = TreeQuery::parse(b"sha256=0badcafe").unwrap();
         assert_eq!(foreign.aspect, Aspect::Content);

@@ -44,6 +44,8 @@ pub(crate) struct Context<'a> {
     always: &'a str,
     /// Lines for other origins, in answers that are not about the file itself.
     allowed: String,
+    /// Lines about the file that a redirect leads to.
+    beyond: String,
     out: &'a mut Vec<u8>,
 }
 
@@ -54,6 +56,7 @@ impl<'a> Context<'a> {
             date: &now.date,
             always: "",
             allowed: String::new(),
+            beyond: String::new(),
             out,
         }
     }
@@ -70,6 +73,14 @@ impl<'a> Context<'a> {
     pub(crate) fn allowing(self, lines: String) -> Self {
         Self {
             allowed: lines,
+            ..self
+        }
+    }
+
+    /// The same, with `lines` in a redirect, about what it leads to: each with its CRLF.
+    pub(crate) fn describing(self, lines: String) -> Self {
+        Self {
+            beyond: lines,
             ..self
         }
     }
@@ -138,9 +149,11 @@ impl<'a> Context<'a> {
     /// Sends the client elsewhere. Never cached: the next request may be decided otherwise.
     pub(crate) fn redirect(mut self, location: &str, member: Option<&str>) -> Answer {
         let allowed = std::mem::take(&mut self.allowed);
+        let beyond = std::mem::take(&mut self.beyond);
         let mut head = self.start(Status::TemporaryRedirect);
         head.field("Location", location.as_bytes())
             .field("Cache-Control", b"private, no-store")
+            .raw_fields(beyond.as_bytes())
             .raw_fields(allowed.as_bytes())
             .field_u64("Content-Length", 0);
         let decision = match member {

@@ -8,7 +8,7 @@ use std::{net::IpAddr, sync::Arc};
 use overspill_core::{
     catalog::{Catalog, Revision},
     dispatch::{Holding, Part, Ticket, Turn},
-    fleet::{MemberId, Scheme},
+    fleet::{Member, MemberId, Scheme, Zone},
     path::CatalogPath,
     root::Root,
 };
@@ -101,6 +101,32 @@ pub struct Ask<'a> {
     pub host: &'a [u8],
     /// How it asked: nobody is sent from https to http.
     pub scheme: Scheme,
+    /// Most members that a redirect is to name, the chosen one among them.
+    pub links: usize,
+}
+
+/// A node that has what was asked for, and may serve it to this client.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Holder {
+    /// Its scheme and authority; no slash at the end.
+    pub url: String,
+    /// Where it stands, if anybody said.
+    pub zone: Option<Zone>,
+}
+
+impl Holder {
+    /// A member as a holder, for whoever knows that it is one.
+    pub fn of(member: &Member) -> Self {
+        Self {
+            url: member.url().to_owned(),
+            zone: member.zone().cloned(),
+        }
+    }
+
+    /// The country it stands in, if its zone is one.
+    pub fn country(&self) -> Option<&str> {
+        self.zone.as_ref().and_then(Zone::country)
+    }
 }
 
 /// Who is to serve.
@@ -114,8 +140,11 @@ pub enum Route {
         member: MemberId,
         /// Its scheme and authority.
         url: String,
-        /// The sealed ticket.
+        /// The sealed ticket. It names no member, so it is good wherever the content is.
         ticket: String,
+        /// Who could serve it, too, best first, the member itself at the head; at most
+        /// [`Ask::links`].
+        links: Vec<Holder>,
     },
     /// Nobody yet.
     Wait(Waiting),

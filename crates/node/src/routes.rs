@@ -18,15 +18,17 @@ use overspill_net::{Client, HandedOver};
 use overspill_wire::paths;
 use tower::ServiceExt;
 
-use crate::{explain, role::Role};
+use crate::{explain, mirrors, role::Role};
 
-/// Health, readiness, status and the reasons of any node.
+/// Health, readiness, status, the reasons and the mirrors of any node.
 pub fn common_routes<R: Role>(role: Arc<R>) -> Router {
     Router::new()
         .route(paths::HEALTH, get(|| async { "ok\n" }))
         .route(paths::READY, get(ready::<R>))
         .route(paths::FLEET, get(status::<R>))
         .route(paths::DECISIONS, get(explain::decisions::<R>))
+        .route(paths::MIRRORS, get(mirrors::mirrors::<R>))
+        .route(paths::MIRRORS_APT, get(mirrors::mirrors::<R>))
         .route(&format!("{}/", paths::EXPLAIN), get(explain::explain::<R>))
         .route(
             &format!("{}/{{*path}}", paths::EXPLAIN),

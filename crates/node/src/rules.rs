@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use overspill_core::path::CatalogPath;
+use overspill_core::{dispatch::MAX_RUNNERS_UP, path::CatalogPath};
 use overspill_http1::request::Fields;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -38,6 +38,10 @@ pub struct RuleText {
     /// The origins whose scripts may read the file: `*`, or a list such as `https://a.example`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cors: Vec<String>,
+    /// Most mirrors named in `Link` fields of a redirect, the one it leads to among them: 0 to 3;
+    /// without a word, 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<usize>,
     /// Any other fields.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
@@ -72,6 +76,9 @@ pub enum RuleError {
         "cors: {0:?} is not an origin; write \"*\", or a scheme and a host such as https://app.example"
     )]
     Origin(String),
+    /// More links than are ever sent.
+    #[error("links: {0} is more than {max}; each makes one download several, for some clients", max = MostLinks::MAX)]
+    Links(usize),
     /// More than [`Rules::MAX_TEXT_BYTES`].
     #[error("the rules are longer than {} bytes together", Rules::MAX_TEXT_BYTES)]
     TooLong,
@@ -129,6 +136,7 @@ struct Rule {
     content_type: Option<String>,
     precompressed: Option<bool>,
     origins: Origins,
+    links: Option<MostLinks>,
     headers: BTreeMap<String, String>,
 }
 
@@ -144,6 +152,10 @@ pub(crate) enum Origins {
     These(Vec<String>),
 }
 
+/// Most mirrors that a redirect names, the one it leads to among them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct MostLinks(pub(crate) usize);
+
 /// The rules of a node, which may be replaced while it serves.
 pub type SharedRules = Arc<ArcSwap<Rules>>;
 
@@ -155,6 +167,8 @@ pub(crate) struct Ruling {
     pub(crate) content_type: Option<String>,
     pub(crate) cache_control: Option<String>,
     pub(crate) origins: Origins,
+    /// Most mirrors that a redirect names.
+    pub(crate) links: MostLinks,
     /// Lines for a response that carries or describes the file.
     pub(crate) lines: String,
 }
@@ -206,6 +220,7 @@ impl Rules {
             if rule.origins != Origins::Own {
                 ruling.origins.clone_from(&rule.origins);
             }
+            ruling.links = rule.links.unwrap_or(ruling.links);
             for (name, value) in &rule.headers {
                 headers.insert(name.to_ascii_lowercase(), (name, value));
             }
@@ -242,6 +257,7 @@ impl Rule {
             content_type: text.content_type.clone(),
             precompressed: text.precompressed,
             origins: Origins::parse(&text.cors)?,
+            links: text.links.map(MostLinks::parse).transpose()?,
             headers: checked_fields(&text.headers)?,
         })
     }
@@ -249,6 +265,24 @@ impl Rule {
     fn is_about(&self, path: &CatalogPath) -> bool {
         let matches = |bytes| self.paths.is_match(Path::new(OsStr::from_bytes(bytes)));
         matches(path.name()) || matches(path.as_bytes())
+    }
+}
+
+impl MostLinks {
+    /// As many as are sent unless a rule says less.
+    pub(crate) const MAX: usize = MAX_RUNNERS_UP + 1;
+
+    fn parse(links: usize) -> Result<Self, RuleError> {
+        if links > Self::MAX {
+            return Err(RuleError::Links(links));
+        }
+        Ok(Self(links))
+    }
+}
+
+impl Default for MostLinks {
+    fn default() -> Self {
+        Self(Self::MAX)
     }
 }
 

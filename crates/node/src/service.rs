@@ -4,6 +4,7 @@
 //! look-up and one write; everything else takes the long way through the same functions. It must
 //! never answer from the catalog alone for bytes: a file is opened and recognised first.
 
+mod description;
 mod elsewhere;
 mod ready;
 mod visit;
@@ -33,14 +34,14 @@ use overspill_net::{
 };
 use overspill_wire::paths::PREFIX;
 
-use self::{elsewhere::Course, visit::Visit};
+use self::{description::preferred, elsewhere::Course, visit::Visit};
 use crate::{
     access_log::CoreLog,
     archive::{self, Planned},
     cache::{Ready, ReadyCache, Source},
     checksums::Wanted,
     dispatcher::{Verdict, Waiting},
-    listing, over_hyper,
+    listing, metalink, over_hyper,
     parts::{self, Boundaries},
     query::{Aspect, TreeQuery},
     reply::{Selected, reply},
@@ -166,6 +167,9 @@ impl<R: Role> NodeService<R> {
         }
         let query = TreeQuery::default();
         let visit = self.visit(request, &query, client, now);
+        if preferred(&ready, visit).is_some() {
+            return None;
+        }
         self.represent(&ready, visit, Turn::First, out).ok()
     }
 
@@ -238,6 +242,12 @@ impl<R: Role> NodeService<R> {
             Ok(url) => url,
             Err(error) => return answer_bad_path(error, visit, out),
         };
+        if visit.query.aspect == Aspect::MirrorList {
+            return self.answer_mirror_list(&url, visit, out);
+        }
+        if let Some(asked) = metalink::Asked::by_query(&url, visit.query) {
+            return self.describe(asked, visit, out).await;
+        }
         if let Some(sums) = Wanted::by_query(&url, visit.query) {
             return sums
                 .answer(&self.role, visit.query, visit.context(out))
@@ -263,6 +273,11 @@ impl<R: Role> NodeService<R> {
                 sums.answer(&self.role, visit.query, visit.context(out))
                     .await
             }
+            (Found::Absent, UrlForm::File)
+                if let Some(asked) = metalink::Asked::by_name(&url.path) =>
+            {
+                self.describe(asked, visit, out).await
+            }
             (Found::Absent | Found::File(_) | Found::Elsewhere, _) => {
                 let detail = "there is no such file";
                 visit.context(out).error(Status::NotFound, detail)
@@ -283,6 +298,9 @@ impl<R: Role> NodeService<R> {
 
     /// Answers with the file, or with one of its compressed forms if the client likes that better.
     async fn answer_file(&self, ready: &Rc<Ready>, visit: Visit<'_>, out: &mut Vec<u8>) -> Answer {
+        if let Some(asked) = preferred(ready, visit) {
+            return self.describe(asked, visit, out).await;
+        }
         if ready.codings.is_empty() {
             return self.answer_representation(ready, visit, out).await;
         }
@@ -316,10 +334,10 @@ impl<R: Role> NodeService<R> {
                 Course::Reject { retry_after_s } => {
                     return Ok(visit.context(out).overloaded(retry_after_s));
                 }
-                Course::Elsewhere { location, member } => {
+                Course::Elsewhere(away) => {
                     let allowed = ready.lines.origins.lines(request.fields.origin);
-                    let context = visit.context(out).allowing(allowed);
-                    return Ok(context.redirect(&location, Some(member.as_str())));
+                    let context = visit.context(out).allowing(allowed).describing(away.lines);
+                    return Ok(context.redirect(&away.location, Some(away.member.as_str())));
                 }
             },
         }

@@ -20,6 +20,10 @@ pub const FLEET: &str = "/-/api/fleet";
 pub const DECISIONS: &str = "/-/api/decisions";
 /// Why a file would be served by whom: the file's own path follows, `?from=ADDRESS`.
 pub const EXPLAIN: &str = "/-/explain";
+/// Who has a folder or file: `?path=PATH`, `&format=text|apt|json`.
+pub const MIRRORS: &str = "/-/mirrors";
+/// The same for apt.
+pub const MIRRORS_APT: &str = "/-/mirrors.apt";
 /// What an operator orders.
 pub const ORDER: &str = "/-/fleet/order";
 /// Alive?

@@ -126,7 +126,7 @@ mod tests {
             "[limits]\nmax_connections = 100\nidle_timeout = \"90s\"\nmin_rate = \"1KiB/s\"\n\
              max_head_size = \"32KiB\"\n\n\
              [[rule]]\nmatch = [\"*.iso\"]\ncache_control = \"immutable\"\n\
-             headers = { X-A = \"b\" }\ncors = [\"*\"]\nprecompressed = false\n",
+             headers = { X-A = \"b\" }\ncors = [\"*\"]\nlinks = 1\nprecompressed = false\n",
         );
         let config = config.unwrap();
         let limits = config.limits.limits().unwrap();

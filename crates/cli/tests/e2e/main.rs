@@ -25,6 +25,7 @@ mod fleet;
 mod hosts;
 mod http;
 mod http2;
+mod interop;
 mod limits;
 mod live;
 mod operate;

@@ -23,6 +23,10 @@ const REDIRECT_ROUND_TRIPS: f64 = 3.0;
 /// A near node may cost this much more than the cheapest of all before a flow goes far.
 const SPILL_FACTOR: f64 = 2.0;
 
+/// Most members that are named beside the chosen one: more would make one download many, for clients
+/// that fetch from all of them at once.
+pub const MAX_RUNNERS_UP: usize = 2;
+
 /// Buffers reused from one decision to the next, so that deciding allocates nothing.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
@@ -31,6 +35,34 @@ pub(super) struct Scratch {
     /// Whether a node that could serve has no slot free.
     pub(super) somebody_is_full: bool,
     near: Vec<bool>,
+}
+
+impl Scratch {
+    /// The slots of the cheapest members beside the one in `chosen`, cheapest first. Who costs the
+    /// same is taken by `turn`, so that it is not always the first of the fleet.
+    pub(super) fn runners_up(
+        &self,
+        chosen: usize,
+        turn: u64,
+    ) -> impl Iterator<Item = usize> + use<> {
+        let mut best: [Option<(usize, f64)>; MAX_RUNNERS_UP] = [None; MAX_RUNNERS_UP];
+        let from = turn.checked_rem(self.candidates.len() as u64).unwrap_or(0);
+        let (before, after) = self.candidates.split_at(from as usize);
+        for candidate in after.iter().chain(before) {
+            let Place::Member(slot) = candidate.place else {
+                continue;
+            };
+            let is_better = |known: &Option<(usize, f64)>| {
+                known.is_none_or(|(_, cost_s)| candidate.cost_s < cost_s)
+            };
+            let at = best.iter().position(is_better).filter(|_| slot != chosen);
+            if let Some(at) = at {
+                best[at..].rotate_right(1);
+                best[at] = Some((slot, candidate.cost_s));
+            }
+        }
+        best.into_iter().flatten().map(|(slot, _)| slot)
+    }
 }
 
 /// Everything that making candidates looks at.
@@ -299,5 +331,55 @@ fn keep_near(scratch: &mut Scratch) {
     if nearest.is_finite() && nearest <= cheapest(false) * SPILL_FACTOR {
         let mut is_near = near.iter();
         candidates.retain(|_| is_near.next().copied().unwrap_or(false));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The node that decides, and a member of each cost.
+    fn scratch(costs: &[f64]) -> Scratch {
+        let places = (0..costs.len()).map(Place::Member);
+        let nodes = [(Place::Here, 0.0)].into_iter();
+        let nodes = nodes.chain(places.zip(costs.iter().copied()));
+        Scratch {
+            candidates: nodes
+                .map(|(place, cost_s)| Candidate {
+                    place,
+                    flows: 0,
+                    capacity: Rate::GIGABIT,
+                    cost_s,
+                })
+                .collect(),
+            ..Scratch::default()
+        }
+    }
+
+    #[test]
+    fn runners_up_are_the_cheapest_members_but_the_chosen_one() {
+        for (costs, chosen, expected) in [
+            (&[4.0, 1.0, 3.0, 2.0][..], 1, &[3, 2][..]),
+            (&[4.0, 1.0, 3.0, 2.0], 3, &[1, 2]),
+            (&[1.0, f64::INFINITY], 0, &[1]),
+            (&[1.0], 0, &[]),
+            (&[], 0, &[]),
+        ] {
+            for turn in 0..9 {
+                let found: Vec<_> = scratch(costs).runners_up(chosen, turn).collect();
+                assert_eq!(found, expected, "{costs:?} {chosen}");
+            }
+        }
+    }
+
+    #[test]
+    fn equals_take_turns() {
+        let scratch = scratch(&[1.0; 5]);
+        let mut first: Vec<_> = (0..6)
+            .filter_map(|turn| scratch.runners_up(0, turn).next())
+            .collect();
+        first.sort_unstable();
+        first.dedup();
+        assert_eq!(first, [1, 2, 3, 4]);
     }
 }

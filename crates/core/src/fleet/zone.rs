@@ -54,6 +54,12 @@ impl Zone {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name if it looks like the code of a country (ISO 3166-1 alpha-2): two letters.
+    pub fn country(&self) -> Option<&str> {
+        let is_code = self.0.len() == 2 && self.0.bytes().all(|byte| byte.is_ascii_lowercase());
+        is_code.then_some(&*self.0)
+    }
 }
 
 impl fmt::Display for Zone {
@@ -159,6 +165,18 @@ mod tests {
         ] {
             let found = zones.of(client.parse().unwrap()).map(Zone::as_str);
             assert_eq!(found, zone, "{client}");
+        }
+    }
+
+    #[test]
+    fn two_letters_are_a_country() {
+        for (zone, country) in [
+            ("de", Some("de")),
+            ("d1", None),
+            ("deu", None),
+            ("a-", None),
+        ] {
+            assert_eq!(zone.parse::<Zone>().unwrap().country(), country, "{zone}");
         }
     }
 

@@ -8,7 +8,7 @@ use overspill_core::path::encode_component;
 ///
 /// Programs that know no `filename*` get the name with `_` for what is not plain ASCII. A percent
 /// sign counts as such: some decode it there.
-pub(super) fn attachment(name: &[u8], extension: &str) -> String {
+pub(crate) fn attachment(name: &[u8], extension: &str) -> String {
     let name = format!("{}.{extension}", String::from_utf8_lossy(name));
     let is_plain = |char: char| (' '..='~').contains(&char) && !matches!(char, '"' | '%' | '\\');
     let plain: String = name

@@ -51,6 +51,19 @@ fn later_rules_have_the_last_word_on_each_point() {
 }
 
 #[test]
+fn links_are_limited_by_path() {
+    let few = |links, glob| RuleText {
+        links: Some(links),
+        ..rule(&[glob])
+    };
+    let texts = vec![few(0, "**"), few(2, "pool/**")];
+    for (path, links) in [("pool/a", 2), ("other", 0)] {
+        assert_eq!(about(texts.clone(), path).links, MostLinks(links));
+    }
+    assert_eq!(about(Vec::new(), "other").links, MostLinks(3));
+}
+
+#[test]
 fn one_field_is_one_line_whatever_its_case() {
     let texts = vec![
         with_header("Content-Disposition", "attachment"),
@@ -118,6 +131,13 @@ fn a_rule_cannot_forge_or_split() {
                 ..rule(&["*"])
             },
             "cache_control: the value has a control character",
+        ),
+        (
+            RuleText {
+                links: Some(4),
+                ..rule(&["*"])
+            },
+            "links: 4 is more than 3; each makes one download several, for some clients",
         ),
         (
             RuleText {

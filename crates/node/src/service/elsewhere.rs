@@ -8,7 +8,13 @@ use overspill_core::{
     path::CatalogPath,
     root::Root,
 };
-use overspill_http1::{request::Method, response::Plan, status::Status};
+use overspill_http1::{
+    digest::{self, Wish},
+    negotiate::Metalink,
+    request::Method,
+    response::Plan,
+    status::Status,
+};
 use overspill_net::Answer;
 use overspill_wire::paths::{AVOID, DIRECT, TICKET};
 
@@ -16,8 +22,9 @@ use super::{NodeService, visit::Visit};
 use crate::{
     cache::Ready,
     dispatcher::Waiting,
+    links,
     query::{TreeQuery, Whence},
-    role::{Ask, Role, Route},
+    role::{Ask, Holder, Role, Route},
 };
 
 /// Who sends a body.
@@ -25,12 +32,7 @@ pub(super) enum Course {
     /// This node.
     Here,
     /// Another.
-    Elsewhere {
-        /// Where the client is sent.
-        location: String,
-        /// The member there.
-        member: MemberId,
-    },
+    Elsewhere(Away),
     /// Nobody yet.
     Wait(Waiting),
     /// Nobody, for so many seconds.
@@ -38,6 +40,16 @@ pub(super) enum Course {
         /// For `Retry-After`.
         retry_after_s: u32,
     },
+}
+
+/// Where a client is sent, and what it is told about that.
+pub(super) struct Away {
+    /// Where.
+    pub(super) location: String,
+    /// The member there.
+    pub(super) member: MemberId,
+    /// Lines about the file that is there.
+    pub(super) lines: String,
 }
 
 impl<R: Role> NodeService<R> {
@@ -62,13 +74,14 @@ impl<R: Role> NodeService<R> {
                 member,
                 url,
                 ticket,
+                links,
             } => {
-                let path = ready.path.to_url();
-                let avoid = avoid_parameter(visit.query, None);
-                Course::Elsewhere {
-                    location: format!("{url}{path}?{TICKET}={ticket}{avoid}"),
+                let target = target(&ready.path, &ticket, visit.query);
+                Course::Elsewhere(Away {
+                    lines: lines_about(ready, visit, &links, &target),
+                    location: url + &target,
                     member,
-                }
+                })
             }
             Route::Wait(waiting) => Course::Wait(waiting),
             Route::Reject { retry_after_s } => Course::Reject { retry_after_s },
@@ -76,13 +89,14 @@ impl<R: Role> NodeService<R> {
     }
 
     /// Where another node has the file that was asked for, when there is nobody to send back to.
-    fn other_holder(&self, visit: Visit<'_>) -> Option<String> {
+    fn other_holder(&self, visit: Visit<'_>) -> Option<Away> {
         let path = CatalogPath::from_url(visit.request.path()).ok()?.path;
         let catalog = self.role.catalog();
         let entry = catalog.entry(&path)?;
+        let content = entry.content?;
         let ask = Ask {
             revision: entry.revision,
-            root: entry.root()?,
+            root: content.root,
             bytes: entry.size,
             part: Part::Whole,
             holding: Holding::Elsewhere,
@@ -91,11 +105,24 @@ impl<R: Role> NodeService<R> {
             host: visit.request.host,
             scheme: visit.scheme(),
             turn: Turn::First,
+            links: self.rules.load().about(&path).links.0,
         };
         match self.role.route(&ask) {
-            Route::Redirect { url, ticket, .. } => {
-                let avoid = avoid_parameter(visit.query, None);
-                Some(format!("{url}{}?{TICKET}={ticket}{avoid}", path.to_url()))
+            Route::Redirect {
+                member,
+                url,
+                ticket,
+                links,
+            } => {
+                let target = target(&path, &ticket, visit.query);
+                let sum = format!("Digest: SHA-256={}\r\n", content.sha256.to_base64());
+                let mut lines = digest_line(visit, &sum).to_owned();
+                links::push_duplicates(&links, &target, &mut lines);
+                Some(Away {
+                    location: url + &target,
+                    member,
+                    lines,
+                })
             }
             // It is asked for later again: nobody waits for what may not be there.
             Route::Here | Route::Wait(_) | Route::Reject { .. } | Route::Nowhere => None,
@@ -123,8 +150,8 @@ impl<R: Role> NodeService<R> {
         });
         let way = back.filter(|(to, _)| visit.scheme().may_lead_to(Scheme::of_url(to)));
         let Some((origin, me)) = way else {
-            if let Some(location) = self.other_holder(visit) {
-                return context.send_back(&location);
+            if let Some(away) = self.other_holder(visit) {
+                return context.describing(away.lines).send_back(&away.location);
             }
             let detail =
                 "not all of it is on this node, nor is there another to ask; try again later";
@@ -167,7 +194,46 @@ fn ask<'a>(ready: &Ready, visit: Visit<'a>, plan: &Plan, turn: Turn) -> Option<A
         host: visit.request.host,
         scheme: visit.scheme(),
         turn,
+        links: ready.lines.links.map_or(0, |links| links.0),
     })
+}
+
+/// The path, with what the redirect gives the client on its way.
+fn target(path: &CatalogPath, ticket: &str, query: &TreeQuery) -> String {
+    let (path, avoid) = (path.to_url(), avoid_parameter(query, None));
+    format!("{path}?{TICKET}={ticket}{avoid}")
+}
+
+/// What a redirect to `target` says of the file there; nothing of a compressed form.
+fn lines_about(ready: &Ready, visit: Visit<'_>, links: &[Holder], target: &str) -> String {
+    if ready.lines.links.is_none() {
+        return String::new();
+    }
+    let mut lines = digest_line(visit, &ready.lines.legacy_digest).to_owned();
+    links::push_duplicates(links, target, &mut lines);
+    lines.push_str(&description_line(ready, visit));
+    lines
+}
+
+/// The line `Digest`, unless it is refused (RFC 3230 section 4.3.1). aria2 checks what it has fetched
+/// by it, from whomever.
+fn digest_line<'l>(visit: Visit<'_>, line: &'l str) -> &'l str {
+    match digest::legacy(visit.request.fields.want_digest.iter()) {
+        Wish::Refused => "",
+        Wish::Unsaid | Wish::Wanted => line,
+    }
+}
+
+/// The line that leads to the file's Metalink document, for who says that it can read one.
+fn description_line(ready: &Ready, visit: Visit<'_>) -> String {
+    let accept = visit.request.fields.accept.iter();
+    match Metalink::negotiate(accept, &ready.lines.content_type) {
+        Metalink::Unnamed => String::new(),
+        Metalink::Named | Metalink::Preferred => {
+            let (origin, path) = (visit.origin(), ready.path.to_url());
+            links::description(&format!("{origin}{path}?meta4"))
+        }
+    }
 }
 
 /// The parameters that say what is asked for, without those of one hop; each ends in `&`.

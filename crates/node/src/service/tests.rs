@@ -20,7 +20,7 @@ use overspill_wire::status::FleetStatus;
 
 use super::*;
 use crate::file::FileVersion;
-use crate::{Ask, FoundFile, Route};
+use crate::{Ask, FoundFile, Holder, Route};
 
 /// Runs to the end on a runtime of its own.
 fn finish<T>(future: impl Future<Output = T>) -> T {
@@ -108,6 +108,10 @@ impl Role for Script {
                 member: member.clone(),
                 url: "http://m".into(),
                 ticket: "T".into(),
+                links: vec![Holder {
+                    url: "http://m".into(),
+                    zone: None,
+                }],
             },
         }
     }
@@ -240,6 +244,29 @@ fn a_browser_is_let_through_to_a_mirror_or_served_here() {
         named.contains("Access-Control-Allow-Origin: https://a.example\r\n"),
         "{named}"
     );
+}
+
+#[test]
+fn a_redirect_is_exact_to_the_byte() {
+    let scene = scene(|script| script.offloads_to = Some("m-1".parse().unwrap()));
+    let accept = "Accept: application/metalink4+xml, */*";
+    let (text, _) = scene.ask(&format!("GET /large.bin?avoid=m-2 HTTP/1.1\n{accept}"));
+    let (_, undated) = text.split_once("GMT\r\n").unwrap();
+    let zeros = "A".repeat(43);
+    let expected = [
+        "Location: http://m/large.bin?ticket=T&avoid=m-2",
+        "Cache-Control: private, no-store",
+        &format!("Digest: SHA-256={zeros}="),
+        "Link: <http://m/large.bin?ticket=T&avoid=m-2>; rel=duplicate; pri=1",
+        "Link: <http://h/large.bin?meta4>; rel=describedby; type=\"application/metalink4+xml\"",
+        "Content-Length: 0",
+        "overspill-member: m-1",
+        "\r\n",
+    ];
+    assert_eq!(undated, expected.join("\r\n"));
+    // Here a HEAD is answered from here, so there is nothing to say of elsewhere.
+    let (text, _) = scene.ask("HEAD /large.bin HTTP/1.1");
+    assert!(!text.contains("\r\nLink: "), "{text}");
 }
 
 #[test]

@@ -23,6 +23,12 @@ impl<'a> Visit<'a> {
         Context::new(self.request, self.now, out).always(self.hsts)
     }
 
+    /// This node as the client named it: scheme and authority.
+    pub(super) fn origin(self) -> String {
+        let host = String::from_utf8_lossy(self.request.host);
+        format!("{}://{host}", self.scheme())
+    }
+
     /// How the client came.
     pub(super) fn scheme(self) -> Scheme {
         match self.client.security {
