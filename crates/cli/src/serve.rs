@@ -7,7 +7,7 @@ use std::{io::Write, os::unix::ffi::OsStrExt, path::PathBuf, process::ExitCode, 
 use overspill_core::{
     dispatch::Offload,
     policy::PolicyKind,
-    units::{counted, display_size},
+    units::{Rate, counted, display_size},
 };
 use overspill_server::{Config, Loss, Running, start};
 use overspill_store::tree::Hidden;
@@ -47,6 +47,9 @@ pub(crate) struct Args {
     /// Seconds between full scans, which find what inotify cannot tell
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     scan_every: u64,
+    /// How fast files are read again to check them
+    #[arg(long, value_name = "RATE", default_value = "8MiB/s")]
+    scrub_rate: Rate,
     #[command(flatten)]
     common: Common,
 }
@@ -142,6 +145,7 @@ impl Args {
                 Loss::Refuse
             },
             scan_every: Duration::from_secs(self.scan_every),
+            scrub_rate: self.scrub_rate,
             cores: self.common.cores(),
             limits: surroundings.limits,
             settings: surroundings.settings(),

@@ -274,6 +274,11 @@ impl Replica {
         self.state().is_held(root)
     }
 
+    /// Whether there is any use for the object: it is needed, or it is here.
+    pub(crate) fn knows(&self, root: &Root) -> bool {
+        self.state().objects.contains_key(root)
+    }
+
     /// Objects that count as held and are not among `present`, which is sorted.
     pub(crate) fn held_but_not_in(&self, present: &[Root]) -> Vec<Root> {
         let state = self.state();

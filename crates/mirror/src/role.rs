@@ -4,7 +4,9 @@
 //! where it came from. It must never serve an older version in place of a newer one.
 
 use std::{
-    sync::Arc,
+    fs::File,
+    net::IpAddr,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -18,15 +20,17 @@ use overspill_core::{
 };
 use overspill_net::FileBody;
 use overspill_node::{
-    Ask, FileVersion, Found, FoundFile, Meter, NodeIdentity, Role, Route, SharedDispatcher,
-    resident_bytes,
+    Ask, Complaints, FileVersion, Found, FoundFile, Meter, NodeIdentity, OutboardDesk, Role, Route,
+    SharedDispatcher, resident_bytes,
 };
 use overspill_store::{
     archive::{Contents, Item},
     objects::ObjectError,
 };
-use overspill_wire::status::{CatalogStatus, FleetStatus};
-use std::sync::atomic::Ordering::Relaxed;
+use overspill_wire::{
+    sources::Complaint,
+    status::{CatalogStatus, FleetStatus},
+};
 use tokio::sync::watch;
 
 use crate::{
@@ -42,6 +46,9 @@ pub(crate) struct MirrorRole {
     pub(crate) meter: Arc<Meter>,
     pub(crate) dispatcher: Arc<SharedDispatcher>,
     pub(crate) scrub: Arc<ScrubCounts>,
+    pub(crate) outboards: Arc<OutboardDesk>,
+    /// About objects of its own, for the scrub to look into.
+    pub(crate) complaints: Arc<Complaints>,
     pub(crate) identity: NodeIdentity,
     pub(crate) member: MemberId,
     pub(crate) server: ServerUrl,
@@ -169,6 +176,21 @@ impl Role for MirrorRole {
         Some(Arc::clone(&self.dispatcher))
     }
 
+    fn outboards(&self) -> Option<Arc<OutboardDesk>> {
+        Some(Arc::clone(&self.outboards))
+    }
+
+    fn open_content(&self, root: &Root) -> Option<File> {
+        self.replica.store.open_object(root).ok()
+    }
+
+    fn complained(&self, client: IpAddr, complaint: Complaint) {
+        // About others the server has to be asked: it alone can keep clients from them.
+        if complaint.member == self.member {
+            self.complaints.take_in(Instant::now(), client, complaint);
+        }
+    }
+
     fn route(&self, ask: &Ask<'_>) -> Route {
         self.dispatcher.route(ask)
     }
@@ -218,6 +240,7 @@ impl Role for MirrorRole {
                 complete: progress.complete.0,
                 missing_objects: progress.missing_objects,
                 missing_bytes: progress.missing_bytes,
+                damaged: self.scrub.bad.load(Relaxed),
                 resident_bytes: resident_bytes(),
             },
             policy: Some(self.dispatcher.policy().name().to_owned()),

@@ -23,8 +23,8 @@ use overspill_net::{
     client::{HttpClient, Patience, Trust},
 };
 use overspill_node::{
-    Meter, NodeIdentity, NodeService, NodeSettings, Role, SharedDispatcher, capacity_prior,
-    common_routes, raise_open_files,
+    Complaints, Meter, NodeIdentity, NodeService, NodeSettings, OutboardDesk, Role,
+    SharedDispatcher, capacity_prior, common_routes, raise_open_files,
 };
 use overspill_store::{
     index::{Index, IndexError},
@@ -47,7 +47,7 @@ use crate::{
     report::Arrivals,
     role::MirrorRole,
     rules::KeptRules,
-    scrub::{self, ScrubCounts},
+    scrub::{Scrub, ScrubCounts},
     session::{Applicant, ServerUrl},
     sync::{PARALLEL_FETCHES, Syncer},
 };
@@ -119,7 +119,8 @@ pub struct Running {
     role: Arc<MirrorRole>,
     serving: Serving,
     control: Runtime,
-    scrubber: thread::JoinHandle<()>,
+    /// The scrub and the maker of outboards.
+    watchers: [thread::JoinHandle<()>; 2],
     link: watch::Receiver<Link>,
     drain: Arc<Drain>,
     shutdown: CancellationToken,
@@ -190,14 +191,14 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     );
     let drain = Arc::clone(&tie.drain);
     let control = start_control(tie, &role.syncer).map_err(StartError::Thread)?;
-    let scrubber = start_scrubber(&role, config.scrub_rate, &shutdown);
-    let scrubber = scrubber.map_err(StartError::Thread)?;
+    let watchers = start_watchers(&role, config.scrub_rate, &shutdown);
+    let watchers = watchers.map_err(StartError::Thread)?;
     Ok(Running {
         addresses,
         role,
         serving,
         control,
-        scrubber,
+        watchers,
         link,
         drain,
         shutdown,
@@ -228,6 +229,8 @@ fn make_role(
     );
     MirrorRole {
         syncer: Arc::new(Syncer::new(Arc::clone(&replica), client, plan)),
+        outboards: Arc::new(OutboardDesk::new(replica.store.outboards().clone())),
+        complaints: Arc::new(Complaints::default()),
         replica,
         arrivals: Arc::new(Arrivals::default()),
         meter,
@@ -317,16 +320,24 @@ async fn keep_house(meter: Arc<Meter>, replica: Arc<Replica>) {
     }
 }
 
-fn start_scrubber(
-    role: &MirrorRole,
+/// Starts the threads that look after what is held.
+fn start_watchers(
+    role: &Arc<MirrorRole>,
     rate: Rate,
     shutdown: &CancellationToken,
-) -> io::Result<thread::JoinHandle<()>> {
-    let (replica, counts) = (Arc::clone(&role.replica), Arc::clone(&role.scrub));
-    let shutdown = shutdown.clone();
-    thread::Builder::new()
+) -> io::Result<[thread::JoinHandle<()>; 2]> {
+    let scrub = Scrub {
+        replica: Arc::clone(&role.replica),
+        rate,
+        counts: Arc::clone(&role.scrub),
+        complaints: Arc::clone(&role.complaints),
+        shutdown: shutdown.clone(),
+    };
+    let scrubber = thread::Builder::new()
         .name("scrub".to_owned())
-        .spawn(move || scrub::run(&replica, rate, &counts, &shutdown))
+        .spawn(move || scrub.run())?;
+    let outboards = role.outboards.start(Arc::clone(role), shutdown.clone())?;
+    Ok([scrubber, outboards])
 }
 
 /// The member's lasting name, made at the first start of a store.
@@ -417,8 +428,10 @@ impl Running {
         self.shutdown.cancel();
         self.serving.join();
         self.control.shutdown_timeout(Duration::from_secs(2));
-        self.scrubber.thread().unpark();
-        // A panic there has been printed already.
-        let _ = self.scrubber.join();
+        for watcher in self.watchers {
+            watcher.thread().unpark();
+            // A panic there has been printed already.
+            let _ = watcher.join();
+        }
     }
 }

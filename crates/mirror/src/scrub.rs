@@ -1,9 +1,11 @@
 //! Reading stored objects again and again, slowly, to find what the disk has spoilt.
 //!
-//! A bad object is moved aside, no longer offered, and fetched again. It must never be faster than
-//! its rate, and never touch an object that hashes right.
+//! A bad object is moved aside, no longer offered, and fetched again. When somebody complains of an
+//! object, the piece in question is read at once. It must never be faster than its rate, and never
+//! touch an object that hashes right.
 
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -13,17 +15,23 @@ use std::{
 };
 
 use overspill_core::{root::Root, units::Rate};
+use overspill_node::Complaints;
 use overspill_store::{
     hash::{hash_open, lower_thread_priority},
     objects::{ObjectError, is_media_error},
+    outboards::{PieceError, verify_piece},
 };
+use overspill_wire::sources::Complaint;
 use tokio_util::sync::CancellationToken;
 
 use crate::replica::Replica;
 
 /// Rest between two passes over the store.
 const REST: Duration = Duration::from_secs(600);
-/// Longest sleep without looking whether to stop.
+/// How old an outboard must be that nobody needs before it goes.
+const SWEEP_GRACE: Duration = Duration::from_secs(600);
+/// Longest sleep without looking whether to stop or somebody has complained, and least time between
+/// two complaints.
 const NAP: Duration = Duration::from_millis(250);
 
 /// How the scrub is getting on.
@@ -33,32 +41,101 @@ pub(crate) struct ScrubCounts {
     pub(crate) bad: AtomicU64,
 }
 
-/// Scrubs until `shutdown`, reading at most at `rate`.
-pub(crate) fn run(
-    replica: &Arc<Replica>,
-    rate: Rate,
-    counts: &ScrubCounts,
-    shutdown: &CancellationToken,
-) {
-    lower_thread_priority();
-    loop {
+/// The scrub and what it works with.
+pub(crate) struct Scrub {
+    pub(crate) replica: Arc<Replica>,
+    /// At which it reads, at most.
+    pub(crate) rate: Rate,
+    pub(crate) counts: Arc<ScrubCounts>,
+    /// What others say of our objects.
+    pub(crate) complaints: Arc<Complaints>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Scrub {
+    /// Scrubs until shutdown.
+    pub(crate) fn run(&self) {
+        lower_thread_priority();
+        let mut complaints_due = Instant::now();
+        while !self.shutdown.is_cancelled() {
+            self.pass(&mut complaints_due);
+            self.wait_until(Instant::now() + REST, &mut complaints_due);
+        }
+    }
+
+    /// Reads every object once.
+    fn pass(&self, complaints_due: &mut Instant) {
+        let (replica, counts) = (&self.replica, &self.counts);
         let mut roots = replica.store.present().unwrap_or_default();
         notice_gone(replica, &roots, counts);
+        let outboards = replica.store.outboards();
+        if let Err(error) = outboards.sweep(SWEEP_GRACE, |root| replica.knows(root)) {
+            tracing::debug!(%error, "cannot look for outboards that nobody needs");
+        }
         fastrand::shuffle(&mut roots);
         for root in roots {
             let begun = Instant::now();
             let bytes = check(replica, &root, counts);
-            let due = begun + Duration::from_secs_f64(rate.seconds_for(bytes as f64));
-            nap_until(due, shutdown);
-            if shutdown.is_cancelled() {
+            self.wait_until(begun + self.time_for(bytes), complaints_due);
+            if self.shutdown.is_cancelled() {
                 return;
             }
         }
-        nap_until(Instant::now() + REST, shutdown);
-        if shutdown.is_cancelled() {
-            return;
+    }
+
+    /// Waits, and looks into complaints meanwhile: one after the other, at the rate of all reading.
+    fn wait_until(&self, due: Instant, complaints_due: &mut Instant) {
+        while !self.shutdown.is_cancelled() {
+            let now = Instant::now();
+            if now >= *complaints_due
+                && let Some(complaint) = self.complaints.next()
+            {
+                let bytes = look_into(&self.replica, &complaint, &self.counts);
+                *complaints_due = now + self.time_for(bytes).max(NAP);
+                continue;
+            }
+            let left = due.saturating_duration_since(now);
+            if left.is_zero() {
+                return;
+            }
+            thread::park_timeout(left.min(NAP));
         }
     }
+
+    fn time_for(&self, bytes: u64) -> Duration {
+        Duration::from_secs_f64(self.rate.seconds_for(bytes as f64))
+    }
+}
+
+/// Looks at the piece that somebody says is wrong; without an outboard, at the whole object. Says how
+/// many bytes were read.
+fn look_into(replica: &Replica, complaint: &Complaint, counts: &ScrubCounts) -> u64 {
+    let root = &complaint.root;
+    if !replica.is_held(root) {
+        return 0;
+    }
+    let piece = replica.store.outboards().load(root).ok();
+    let piece = piece.and_then(|outboard| {
+        let piece = outboard.piece_around(complaint.offset)?;
+        Some((outboard, piece))
+    });
+    let (Some((outboard, piece)), Ok(file)) = (piece, replica.store.open_object(root)) else {
+        return check(replica, root, counts);
+    };
+    let bytes = piece.end - piece.start;
+    match verify_piece(&file, &outboard, piece) {
+        Ok(()) => {
+            tracing::debug!(%root, "a complaint about an object is unfounded");
+            bytes
+        }
+        Err(PieceError::Io(error)) if !is_spoilt(&error) => bytes,
+        Err(error) => spoilt(replica, root, counts, &error.to_string()),
+    }
+}
+
+/// Whether an error in reading an object means that the object is bad.
+fn is_spoilt(error: &io::Error) -> bool {
+    is_media_error(error) || error.kind() == io::ErrorKind::UnexpectedEof
 }
 
 /// Objects whose files have gone without anyone telling us.
@@ -108,14 +185,4 @@ fn spoilt(replica: &Replica, root: &Root, counts: &ScrubCounts, reason: &str) ->
     }
     replica.lost(&[*root]);
     0
-}
-
-fn nap_until(due: Instant, shutdown: &CancellationToken) {
-    while !shutdown.is_cancelled() {
-        let left = due.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
-        }
-        thread::park_timeout(left.min(NAP));
-    }
 }

@@ -16,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use overspill_core::{
-    catalog::Revision,
+    catalog::{Content, Revision},
     dispatch::{
         Choice, Considered, Decided, Dispatcher, Explanation, Ground, Holding, Journal, Offload,
         Part, Turn,
@@ -87,6 +87,17 @@ struct Subject {
     holding: Holding,
 }
 
+/// A file that somebody asks about.
+pub(crate) struct Looked {
+    pub(crate) path: CatalogPath,
+    /// `None` while it is not hashed.
+    pub(crate) content: Option<(Content, Revision)>,
+    pub(crate) bytes: u64,
+    pub(crate) mtime_ns: i64,
+    /// Whether this node has the bytes.
+    pub(crate) holding: Holding,
+}
+
 /// `GET /-/explain/PATH`.
 pub(crate) async fn explain<R: Role>(
     State(role): State<Arc<R>>,
@@ -142,31 +153,49 @@ pub(crate) async fn decisions<R: Role>(
 }
 
 async fn subject<R: Role>(role: &Arc<R>, uri: &Uri) -> Result<Subject, ExplainError> {
-    let asked = uri.path().strip_prefix(EXPLAIN).unwrap_or_default();
+    let looked = look_up(role, uri, EXPLAIN).await?;
+    let (content, revision) = looked.content.ok_or(ExplainError::Unhashed)?;
+    Ok(Subject {
+        path: looked.path,
+        root: content.root,
+        bytes: looked.bytes,
+        revision,
+        holding: looked.holding,
+    })
+}
+
+/// The file whose path follows `prefix`, wherever its bytes are.
+pub(crate) async fn look_up<R: Role>(
+    role: &Arc<R>,
+    uri: &Uri,
+    prefix: &str,
+) -> Result<Looked, ExplainError> {
+    let asked = uri.path().strip_prefix(prefix).unwrap_or_default();
     let url = CatalogPath::from_url(asked.as_bytes())?;
     let (path, form) = (url.path, url.form);
-    let (content, bytes, holding) = match (look(role, &path).await, form) {
-        (Found::File(file), UrlForm::File) => {
-            (file.version.content, file.version.size, Holding::Here)
-        }
+    match (look(role, &path).await, form) {
+        (Found::File(file), UrlForm::File) => Ok(Looked {
+            path,
+            content: file.version.content,
+            bytes: file.version.size,
+            mtime_ns: file.version.mtime_ns,
+            holding: Holding::Here,
+        }),
         (Found::Elsewhere, UrlForm::File) => {
             let catalog = role.catalog();
             let entry = catalog.entry(&path).ok_or(ExplainError::Absent)?;
-            let content = entry.content.map(|content| (content, entry.revision));
-            (content, entry.size, Holding::Elsewhere)
+            Ok(Looked {
+                content: entry.content.map(|content| (content, entry.revision)),
+                bytes: entry.size,
+                mtime_ns: entry.mtime_ns,
+                holding: Holding::Elsewhere,
+                path,
+            })
         }
-        (Found::Folder, _) => return Err(ExplainError::Folder),
-        (Found::Unreadable, _) => return Err(ExplainError::Unreadable),
-        (Found::Absent | Found::Elsewhere | Found::File(_), _) => return Err(ExplainError::Absent),
-    };
-    let (content, revision) = content.ok_or(ExplainError::Unhashed)?;
-    Ok(Subject {
-        path,
-        root: content.root,
-        bytes,
-        revision,
-        holding,
-    })
+        (Found::Folder, _) => Err(ExplainError::Folder),
+        (Found::Unreadable, _) => Err(ExplainError::Unreadable),
+        (Found::Absent | Found::Elsewhere | Found::File(_), _) => Err(ExplainError::Absent),
+    }
 }
 
 /// What is at `path`, off the serving thread where a disk may have to be asked.

@@ -8,6 +8,7 @@ mod access_log;
 mod archive;
 mod cache;
 mod checksums;
+mod complaints;
 mod dispatcher;
 mod explain;
 mod file;
@@ -19,6 +20,7 @@ mod machine;
 mod metalink;
 mod mime;
 mod mirrors;
+mod outboard;
 mod over_hyper;
 mod parts;
 mod process;
@@ -30,16 +32,19 @@ mod rules;
 mod service;
 mod settings;
 mod siblings;
+mod sources;
 
 pub use self::{
     access_log::{
         AccessLog, AccessLogError, AccessLogFormat, AccessLogTarget, CoreLog, LogTotals,
         LoggedDecision, Record,
     },
+    complaints::Complaints,
     dispatcher::{SharedDispatcher, Verdict, Waiting},
     file::{FileVersion, FoundFile},
     identity::{Meter, NodeIdentity, Reading},
     machine::capacity_prior,
+    outboard::OutboardDesk,
     process::{raise_open_files, resident_bytes},
     query::TreeQuery,
     role::{Ask, Found, Holder, Role, Route},

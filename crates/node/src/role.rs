@@ -1,9 +1,9 @@
 //! The seam between answering requests and being a server or a mirror.
 //!
-//! Every call but [`Role::find`] is made on a serving thread: an implementation must never block on
+//! Every call but [`Role::find`] and [`Role::open_content`] is made on a serving thread: an implementation must never block on
 //! the network or the disk.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{fs::File, net::IpAddr, sync::Arc};
 
 use overspill_core::{
     catalog::{Catalog, Revision},
@@ -13,11 +13,12 @@ use overspill_core::{
     root::Root,
 };
 use overspill_store::archive::Contents;
-use overspill_wire::status::FleetStatus;
+use overspill_wire::{sources::Complaint, status::FleetStatus};
 
 use crate::{
     dispatcher::{SharedDispatcher, Waiting},
     file::FoundFile,
+    outboard::OutboardDesk,
 };
 
 /// What a node is: where its bytes come from and who else may serve them.
@@ -45,6 +46,20 @@ pub trait Role: Send + Sync + 'static {
     fn dispatcher(&self) -> Option<Arc<SharedDispatcher>> {
         None
     }
+
+    /// Where outboards are given out; `None` on a node that has none.
+    fn outboards(&self) -> Option<Arc<OutboardDesk>> {
+        None
+    }
+
+    /// Opens a content by its root, wherever it is on this node. May search and wait for the disk, so
+    /// it is called off the serving threads.
+    fn open_content(&self, _root: &Root) -> Option<File> {
+        None
+    }
+
+    /// A client says that a member sent wrong bytes. Nothing may follow but a look.
+    fn complained(&self, _client: IpAddr, _complaint: Complaint) {}
 
     /// A client came back because this member failed it.
     fn returned_from(&self, member: &MemberId, ask: &Ask<'_>);

@@ -7,20 +7,20 @@ use std::{io, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use overspill_net::{Client, HandedOver};
-use overspill_wire::paths;
+use overspill_wire::{paths, sources::COMPLAINT_BYTES_MAX};
 use tower::ServiceExt;
 
-use crate::{explain, mirrors, role::Role};
+use crate::{complaints, explain, mirrors, outboard, role::Role, sources};
 
-/// Health, readiness, status, the reasons and the mirrors of any node.
+/// Health, readiness, status, sources, mirrors and the reasons of any node.
 pub fn common_routes<R: Role>(role: Arc<R>) -> Router {
     Router::new()
         .route(paths::HEALTH, get(|| async { "ok\n" }))
@@ -33,6 +33,18 @@ pub fn common_routes<R: Role>(role: Arc<R>) -> Router {
         .route(
             &format!("{}/{{*path}}", paths::EXPLAIN),
             get(explain::explain::<R>),
+        )
+        .route(
+            &format!("{}/{{root}}", paths::OUTBOARD),
+            get(outboard::outboard::<R>),
+        )
+        .route(
+            &format!("{}/{{*path}}", paths::SOURCES),
+            get(sources::sources::<R>),
+        )
+        .route(
+            paths::COMPLAINT,
+            post(complaints::complain::<R>).layer(DefaultBodyLimit::max(COMPLAINT_BYTES_MAX)),
         )
         .with_state(role)
 }

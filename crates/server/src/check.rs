@@ -3,28 +3,43 @@
 //! Every few seconds each member is asked for a random range of a random file that it says it holds,
 //! and what it sends is compared, byte by byte, with the live tree. A mirror that serves wrong bytes
 //! gets no more clients at once, whatever its reports say; one that cannot be asked fails as it would
-//! fail a client. It must never judge by a file that has changed in the meantime, nor cost more than
-//! a few small requests.
+//! fail a client. What clients complain of is looked into in the same way. It must never judge by a
+//! file that has changed in the meantime or is damaged itself, nor cost more than a few small
+//! requests.
 
-use std::{io, os::unix::fs::FileExt, sync::Arc, thread, time::Duration};
+mod asking;
+mod complaints;
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr},
+    ops::ControlFlow,
+    os::unix::fs::FileExt,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
-use http_body_util::Full;
 use overspill_core::{
     catalog::{Catalog, Entry},
     fleet::{Evidence, Input, Member, MemberId, MemberState, Standing},
     path::CatalogPath,
     root::Root,
 };
-use overspill_net::client::{ClientError, HttpClient, Patience, Trust};
-use overspill_node::SharedDispatcher;
-use overspill_store::tree::{Opened, Tree};
-use overspill_wire::paths::DIRECT;
+use overspill_net::client::{HttpClient, Patience, Trust};
+use overspill_node::{Complaints, OutboardDesk, SharedDispatcher};
+use overspill_store::{
+    hash::outboard_of,
+    outboards::OUTBOARD_FROM_BYTES,
+    tree::{Opened, Tree},
+};
+use overspill_wire::{sources::Complaint, view};
 use tokio::{runtime, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::publish::Published;
+use self::asking::{Finding, Proof, Sample, check, tell};
+use crate::{damage::Damage, publish::Published, role::is_version};
 
 /// How often members are asked; with more than [`AT_ONCE`] of them, each in its turn.
 const EVERY: Duration = Duration::from_secs(5);
@@ -40,17 +55,13 @@ pub(crate) struct Checker {
     pub(crate) tree: Arc<Tree>,
     pub(crate) published: Arc<Published>,
     pub(crate) dispatcher: Arc<SharedDispatcher>,
+    pub(crate) outboards: Arc<OutboardDesk>,
+    pub(crate) damage: Arc<Damage>,
+    /// About members.
+    pub(crate) complaints: Arc<Complaints>,
+    /// About this server's own files.
+    pub(crate) own_complaints: Arc<Complaints>,
     pub(crate) shutdown: CancellationToken,
-}
-
-/// A range of a file, and its bytes.
-#[derive(Clone, Debug)]
-struct Sample {
-    path: CatalogPath,
-    root: Root,
-    size: u64,
-    offset: u64,
-    bytes: Bytes,
 }
 
 /// A member to be asked.
@@ -61,17 +72,14 @@ struct Subject {
     standing: Standing,
 }
 
-/// What a check found.
-#[derive(Clone, Debug, Eq, PartialEq)]
-enum Finding {
-    /// The bytes are right.
-    Sound,
-    /// They are not.
-    Corrupt(String),
-    /// It did not send them.
-    Failed(String),
-    /// Nothing can be said.
-    Unclear(String),
+impl Subject {
+    fn of(member: &Member) -> Self {
+        Self {
+            id: member.id().clone(),
+            url: member.url().to_owned(),
+            standing: member.standing(),
+        }
+    }
 }
 
 impl Checker {
@@ -91,18 +99,17 @@ impl Checker {
             silence: PATIENCE,
         };
         let client = HttpClient::with_trust(patience, Trust::system());
-        let shutdown = self.shutdown.clone();
-        let mut turn = 0;
-        while shutdown
-            .run_until_cancelled(tokio::time::sleep(EVERY))
-            .await
-            .is_some()
-        {
-            // Nothing in it waits for longer than the patience, and a round that is dropped in the
-            // middle has said nothing yet.
-            shutdown
-                .run_until_cancelled(self.round(&client, turn))
-                .await;
+        // Nothing in them waits for longer than the patience, and what is dropped in the middle has
+        // said nothing yet.
+        let both = async { tokio::join!(self.keep_checking(&client), self.hear(&client)) };
+        self.shutdown.run_until_cancelled(both).await;
+    }
+
+    async fn keep_checking(&self, client: &HttpClient) {
+        let mut turn = 0_usize;
+        loop {
+            tokio::time::sleep(EVERY).await;
+            self.round(client, turn).await;
             turn = turn.wrapping_add(AT_ONCE);
         }
     }
@@ -110,11 +117,15 @@ impl Checker {
     /// Asks some members for the same range of one file.
     async fn round(&self, client: &HttpClient, turn: usize) {
         let (tree, catalog) = (Arc::clone(&self.tree), self.published.catalog());
+        let damage = Arc::clone(&self.damage);
         // Another instance, another order; nobody has to be unable to guess it.
         let mut random = fastrand::Rng::with_seed(catalog.instance().0.wrapping_add(turn as u64));
         // The catalog is walked, and the disk read.
         let drawn = tokio::task::spawn_blocking(move || {
             let (path, entry) = draw(&catalog, &mut random)?;
+            if damage.is_marked(&path, &entry) {
+                return None;
+            }
             sample(&tree, path, &entry, &mut random).map(|sample| (sample, entry))
         });
         let Ok(Some((sample, entry))) = drawn.await else {
@@ -132,7 +143,7 @@ impl Checker {
         while let Some(finished) = asked.join_next().await {
             // A panic there has been printed.
             if let Ok((subject, finding)) = finished {
-                self.take(&subject, &sample, finding);
+                self.take(client, &subject, &sample, finding).await;
             }
         }
     }
@@ -146,39 +157,112 @@ impl Checker {
             let able = |member: &&Member| {
                 member.state() == MemberState::Ready && member.holds(entry.revision, root)
             };
-            let subject = |member: &Member| Subject {
-                id: member.id().clone(),
-                url: member.url().to_owned(),
-                standing: member.standing(),
-            };
-            in_turn.filter(able).take(AT_ONCE).map(subject).collect()
+            in_turn
+                .filter(able)
+                .take(AT_ONCE)
+                .map(Subject::of)
+                .collect()
         })
     }
 
-    fn take(&self, subject: &Subject, sample: &Sample, finding: Finding) {
+    /// Does what follows from a finding of our own.
+    async fn take(
+        &self,
+        client: &HttpClient,
+        subject: &Subject,
+        sample: &Sample,
+        finding: Finding,
+    ) {
         let (member, path) = (&subject.id, &sample.path);
-        let evidence = match finding {
+        match finding {
             // Only who is on trial gains by it: what clients meet with counts for the others.
-            Finding::Sound if subject.standing == Standing::Probation => Evidence::Success,
-            Finding::Sound => return,
+            Finding::Sound if subject.standing == Standing::Probation => {
+                self.weigh(member, Evidence::Success);
+            }
+            Finding::Sound => {}
             Finding::Unclear(reason) => {
                 tracing::debug!(%member, %path, %reason, "a check says nothing");
-                return;
             }
             Finding::Failed(reason) => {
                 tracing::info!(%member, %path, %reason, "a check failed");
-                Evidence::Failure
+                self.weigh(member, Evidence::Failure);
             }
-            Finding::Corrupt(reason) => {
-                tracing::error!(%member, %path, %reason, "the mirror serves wrong bytes");
-                Evidence::Corrupt
+            Finding::Corrupt(offset) => {
+                if self.is_sound_here(sample).await {
+                    self.convict(client, subject, sample, offset).await;
+                } else {
+                    self.suspect_own(sample, offset);
+                }
             }
-        };
-        // It may have left in the meantime.
-        let _ = self
-            .dispatcher
-            .handle(&Input::Weighed(&subject.id, evidence));
+        }
     }
+
+    /// Keeps clients from a member that was proved to send wrong bytes, and has it look at them.
+    async fn convict(&self, client: &HttpClient, subject: &Subject, sample: &Sample, offset: u64) {
+        let (member, path) = (&subject.id, &sample.path);
+        tracing::error!(%member, %path, offset, "the mirror serves wrong bytes");
+        self.weigh(member, Evidence::Corrupt);
+        let complaint = Complaint {
+            member: member.clone(),
+            path: path.clone(),
+            root: sample.root,
+            offset,
+        };
+        if let Err(error) = tell(client, &subject.url, &complaint).await {
+            tracing::info!(%member, %error, "the mirror could not be told of its wrong bytes");
+        }
+    }
+
+    fn weigh(&self, member: &MemberId, evidence: Evidence) {
+        // It may have left in the meantime.
+        let _ = self.dispatcher.handle(&Input::Weighed(member, evidence));
+    }
+
+    /// Whether our own bytes, with which a member's were compared, are those of the root.
+    async fn is_sound_here(&self, sample: &Sample) -> bool {
+        let Proof::Bytes(bytes) = &sample.proof else {
+            return true;
+        };
+        let (tree, desk) = (Arc::clone(&self.tree), Arc::clone(&self.outboards));
+        let (sample, bytes) = (sample.clone(), bytes.clone());
+        let proved = tokio::task::spawn_blocking(move || {
+            if sample.size <= OUTBOARD_FROM_BYTES {
+                return is_root_of(&tree, &sample);
+            }
+            match desk.stored().load(&sample.root) {
+                Ok(outboard) => outboard.verify(sample.span.start, &bytes).is_ok(),
+                // Our own disk is believed then, as it is by every client.
+                Err(_) => true,
+            }
+        });
+        proved.await.unwrap_or(false)
+    }
+
+    /// Has the scrub look at a file of our own before its turn.
+    fn suspect_own(&self, sample: &Sample, offset: u64) {
+        // A name of ours always is one.
+        let Ok(member) = view::SERVER.parse() else {
+            return;
+        };
+        let complaint = Complaint {
+            member,
+            path: sample.path.clone(),
+            root: sample.root,
+            offset,
+        };
+        let ourselves = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        self.own_complaints
+            .take_in(Instant::now(), ourselves, complaint);
+    }
+}
+
+/// Whether a small file of ours hashes to the root it was published with.
+fn is_root_of(tree: &Tree, sample: &Sample) -> bool {
+    let Ok(Opened::File(live)) = tree.open_path(&sample.path) else {
+        return false;
+    };
+    let outboard = outboard_of(&live.file, |_| ControlFlow::Continue(()));
+    matches!(outboard, Ok(Some(outboard)) if outboard.root() == sample.root)
 }
 
 /// A random file with known content that is not empty.
@@ -201,8 +285,7 @@ fn sample(
     let Ok(Opened::File(live)) = tree.open_path(&path) else {
         return None;
     };
-    let is_known = (live.facts.size, live.facts.mtime_ns, Some(live.facts.stamp))
-        == (entry.size, entry.mtime_ns, entry.stamp);
+    let is_known = is_version(entry, &live.facts);
     let pieces = entry.size.div_ceil(SAMPLE_BYTES);
     let offset = random.u64(0..pieces.max(1)) * SAMPLE_BYTES;
     let mut bytes = vec![0; usize::try_from((entry.size - offset).min(SAMPLE_BYTES)).ok()?];
@@ -211,77 +294,7 @@ fn sample(
         path,
         root,
         size: entry.size,
-        offset,
-        bytes: Bytes::from(bytes),
+        span: offset..offset + bytes.len() as u64,
+        proof: Proof::Bytes(Bytes::from(bytes)),
     })
-}
-
-/// Asks one node for the sample.
-async fn check(client: &HttpClient, url: &str, sample: &Sample) -> Finding {
-    match ask(client, url, sample).await {
-        Ok(finding) => finding,
-        // Whom we do not trust, clients may.
-        Err(error) if error.is_lasting() => Finding::Unclear(error.to_string()),
-        Err(error) => Finding::Failed(error.to_string()),
-    }
-}
-
-async fn ask(client: &HttpClient, url: &str, sample: &Sample) -> Result<Finding, ClientError> {
-    let url = format!("{url}{}?{DIRECT}", sample.path.to_url());
-    let last = sample.offset + sample.bytes.len() as u64 - 1;
-    let request = Request::get(&url)
-        .header(header::IF_MATCH, sample.root.etag())
-        .header(header::RANGE, format!("bytes={}-{last}", sample.offset))
-        .body(Full::default())
-        .map_err(|_| ClientError::BadUrl(url))?;
-    let reply = client.send(request).await?;
-    let range = format!("bytes {}-{last}/{}", sample.offset, sample.size);
-    match reply.status() {
-        StatusCode::PARTIAL_CONTENT if reply.field("content-range") == Some(&range) => {}
-        // It follows a newer catalog than the one that was drawn from, or is about to.
-        status @ (StatusCode::NOT_FOUND
-        | StatusCode::PRECONDITION_FAILED
-        | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::TOO_MANY_REQUESTS
-        | StatusCode::TEMPORARY_REDIRECT) => {
-            return Ok(Finding::Unclear(format!("it answered {status}")));
-        }
-        status => return Ok(Finding::Failed(format!("it answered {status}"))),
-    }
-    if reply.field("etag") != Some(&sample.root.etag()) {
-        return Ok(Finding::Failed("it names another version".to_owned()));
-    }
-    let body = reply.collect(sample.bytes.len()).await?;
-    Ok(compare(&body, sample))
-}
-
-fn compare(body: &[u8], sample: &Sample) -> Finding {
-    let differ = body.iter().zip(&sample.bytes).position(|(a, b)| a != b);
-    match differ {
-        Some(at) => Finding::Corrupt(format!("byte {} is wrong", sample.offset + at as u64)),
-        None if body.len() < sample.bytes.len() => Finding::Failed("it sent less".to_owned()),
-        None => Finding::Sound,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wrong_byte_is_found_and_a_short_body_is_no_wrong_byte() {
-        let sample = Sample {
-            path: CatalogPath::parse(b"file").unwrap(),
-            root: Root([1; 32]),
-            size: 100,
-            offset: 10,
-            bytes: Bytes::from_static(b"abcd"),
-        };
-        assert_eq!(compare(b"abcd", &sample), Finding::Sound);
-        assert!(matches!(compare(b"abc", &sample), Finding::Failed(_)));
-        assert_eq!(
-            compare(b"abxd", &sample),
-            Finding::Corrupt("byte 12 is wrong".to_owned())
-        );
-    }
 }

@@ -6,11 +6,13 @@
 
 mod check;
 mod control;
+mod damage;
 mod feed;
 mod orders;
 mod publish;
 mod role;
 mod run;
+mod scrub;
 mod token;
 
 pub use self::{

@@ -130,7 +130,7 @@ impl Published {
     }
 
     /// Publishes a batch: journal and snapshot together, then the bell.
-    fn publish(&self, catalog: Catalog, paths: impl IntoIterator<Item = CatalogPath>) {
+    pub(crate) fn publish(&self, catalog: Catalog, paths: impl IntoIterator<Item = CatalogPath>) {
         let mut journal = lock(&self.journal);
         journal.push(catalog.revision(), paths);
         self.swap(catalog);

@@ -5,28 +5,35 @@
 //! were hashed.
 
 use std::{
+    fs::File,
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use overspill_core::{
-    catalog::{Catalog, Revision},
+    catalog::{Catalog, Entry, Revision},
     dispatch::Ticket,
     fleet::{Condition, Member, MemberId},
     path::CatalogPath,
+    root::Root,
 };
 use overspill_net::FileBody;
 use overspill_node::{
-    Ask, FileVersion, Found, FoundFile, Meter, NodeIdentity, Role, Route, SharedDispatcher,
-    resident_bytes,
+    Ask, Complaints, FileVersion, Found, FoundFile, Meter, NodeIdentity, OutboardDesk, Role, Route,
+    SharedDispatcher, resident_bytes,
 };
 use overspill_store::{
     archive::Contents,
     tree::{FileFacts, LiveFile, OpenError, Opened, Tree},
 };
-use overspill_wire::status::{CatalogStatus, FleetStatus, MemberStatus};
+use overspill_wire::{
+    sources::Complaint,
+    status::{CatalogStatus, FleetStatus, MemberStatus},
+    view,
+};
 
-use crate::publish::Published;
+use crate::{damage::Damage, publish::Published};
 
 /// The server as the service sees it.
 pub(crate) struct ServerRole {
@@ -35,6 +42,18 @@ pub(crate) struct ServerRole {
     pub(crate) dispatcher: Arc<SharedDispatcher>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) identity: NodeIdentity,
+    pub(crate) outboards: Arc<OutboardDesk>,
+    pub(crate) damage: Arc<Damage>,
+    pub(crate) complaints: ComplaintBoxes,
+}
+
+/// Where complaints go.
+#[derive(Default)]
+pub(crate) struct ComplaintBoxes {
+    /// About members, for the check.
+    pub(crate) of_members: Arc<Complaints>,
+    /// About files of this server's own, for the scrub.
+    pub(crate) of_own: Arc<Complaints>,
 }
 
 /// A file that changed less than this ago is sent by copy: whoever writes it may not be done.
@@ -43,7 +62,7 @@ const AT_REST_AFTER: Duration = Duration::from_secs(10);
 impl ServerRole {
     fn found(&self, path: &CatalogPath, opened: Result<Opened, OpenError>) -> Found {
         match opened {
-            Ok(Opened::File(live)) => Found::File(self.recognise(path, live)),
+            Ok(Opened::File(live)) => self.recognise(path, live),
             Ok(Opened::Folder(_)) => Found::Folder,
             Err(OpenError::NotFound | OpenError::Escapes) => Found::Absent,
             Err(error) => {
@@ -53,17 +72,19 @@ impl ServerRole {
         }
     }
 
-    fn recognise(&self, path: &CatalogPath, live: LiveFile) -> FoundFile {
+    fn recognise(&self, path: &CatalogPath, live: LiveFile) -> Found {
         let catalog = self.published.catalog();
         let facts = live.facts;
-        let entry = catalog.entry(path).filter(|entry| {
-            (entry.size, entry.mtime_ns, entry.stamp)
-                == (facts.size, facts.mtime_ns, Some(facts.stamp))
-        });
+        let entry = catalog.entry(path);
+        let entry = entry.filter(|entry| is_version(entry, &facts));
+        if entry.is_some_and(|entry| self.damage.is_marked(path, entry)) {
+            // The bytes that the catalog names are not here any more; a mirror may have them.
+            return Found::Elsewhere;
+        }
         let content =
             entry.and_then(|entry| entry.content.map(|content| (content, entry.revision)));
         let live = Arc::new(live);
-        match content {
+        Found::File(match content {
             Some((content, revision)) => FoundFile {
                 body: if is_at_rest(&facts) {
                     FileBody::Live(live)
@@ -76,8 +97,27 @@ impl ServerRole {
                 body: FileBody::Hot(live),
                 version: FileVersion::hot(&facts),
             },
+        })
+    }
+
+    fn problems(&self, catalog: &Catalog) -> Vec<String> {
+        let mut problems = self.published.problems();
+        problems.extend(self.damage.problem(catalog));
+        problems
+    }
+
+    /// The live file of an entry, if it still is that entry's.
+    fn open_version(&self, path: &CatalogPath, entry: &Entry) -> Option<File> {
+        match self.tree.open_path(path) {
+            Ok(Opened::File(live)) if is_version(entry, &live.facts) => Some(live.file),
+            _ => None,
         }
     }
+}
+
+/// Whether a file on the disk is the one that the entry was made from.
+pub(crate) fn is_version(entry: &Entry, facts: &FileFacts) -> bool {
+    (entry.size, entry.mtime_ns, entry.stamp) == (facts.size, facts.mtime_ns, Some(facts.stamp))
 }
 
 impl Role for ServerRole {
@@ -101,6 +141,27 @@ impl Role for ServerRole {
     fn has_all(&self, _contents: &Contents) -> bool {
         // Before the first scan is through, the catalog may lack what nobody has seen yet.
         self.published.is_scanned()
+    }
+
+    fn outboards(&self) -> Option<Arc<OutboardDesk>> {
+        Some(Arc::clone(&self.outboards))
+    }
+
+    fn open_content(&self, root: &Root) -> Option<File> {
+        let catalog = self.published.catalog();
+        let mut named = catalog
+            .iter()
+            .filter(|(_, entry)| entry.root() == Some(*root));
+        named.find_map(|(path, entry)| self.open_version(path, entry))
+    }
+
+    fn complained(&self, client: IpAddr, complaint: Complaint) {
+        let is_own = complaint.member.as_str() == view::SERVER;
+        let complaints = match is_own {
+            true => &self.complaints.of_own,
+            false => &self.complaints.of_members,
+        };
+        complaints.take_in(Instant::now(), client, complaint);
     }
 
     fn route(&self, ask: &Ask<'_>) -> Route {
@@ -147,12 +208,13 @@ impl Role for ServerRole {
                 complete: revision.0,
                 missing_objects: 0,
                 missing_bytes: 0,
+                damaged: self.damage.files(&catalog),
                 resident_bytes: resident_bytes(),
             },
             policy: Some(self.dispatcher.policy().name().to_owned()),
             decisions: Some(self.dispatcher.counts()),
             members,
-            problems: self.published.problems(),
+            problems: self.problems(&catalog),
         }
     }
 

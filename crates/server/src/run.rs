@@ -15,11 +15,12 @@ use std::{
 use overspill_core::{dispatch::Settings, fleet::Orders, secret::FleetToken, units::Rate};
 use overspill_net::{BindError, Binding, FlowTable, ServeLimits, Serving, bind};
 use overspill_node::{
-    Meter, NodeIdentity, NodeService, NodeSettings, Role, SharedDispatcher, SharedRules,
-    capacity_prior, common_routes, raise_open_files,
+    Meter, NodeIdentity, NodeService, NodeSettings, OutboardDesk, Role, SharedDispatcher,
+    SharedRules, capacity_prior, common_routes, raise_open_files,
 };
 use overspill_store::{
     index::IndexError,
+    outboards::Outboards,
     tree::{Hidden, Tree, TreeError},
 };
 use overspill_wire::status::FleetStatus;
@@ -31,7 +32,8 @@ use crate::{
     control::{Control, Sessions, control_routes},
     orders::KeptOrders,
     publish::{Loss, PublishConfig, Published, Publisher, random_instance},
-    role::ServerRole,
+    role::{ComplaintBoxes, ServerRole},
+    scrub::Scrub,
     token::{TokenFileError, token_of},
 };
 
@@ -54,6 +56,8 @@ pub struct Config {
     pub loss: Loss,
     /// How often the whole tree is looked at.
     pub scan_every: Duration,
+    /// How fast files are read again to check them.
+    pub scrub_rate: Rate,
     /// Serving threads.
     pub cores: usize,
     /// Caps and patience towards clients.
@@ -100,7 +104,8 @@ pub struct Running {
     publisher: Publisher,
     shutdown: CancellationToken,
     ticker: thread::JoinHandle<()>,
-    checker: thread::JoinHandle<()>,
+    /// The check, the scrub, and the maker of outboards.
+    watchers: [thread::JoinHandle<()>; 3],
 }
 
 /// How often the fleet is told that time has passed.
@@ -144,8 +149,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     });
     let serving = serving.map_err(StartError::Thread)?;
     let ticker = start_ticker(&role, &shutdown).map_err(StartError::Thread)?;
-    let checker = make_checker(&role, &shutdown).start();
-    let checker = checker.map_err(StartError::Thread)?;
+    let watchers = start_watchers(&config, &role, &shutdown).map_err(StartError::Thread)?;
     Ok(Running {
         addresses,
         token,
@@ -154,17 +158,43 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         publisher,
         shutdown,
         ticker,
-        checker,
+        watchers,
     })
 }
 
-fn make_checker(role: &ServerRole, shutdown: &CancellationToken) -> Checker {
-    Checker {
+/// Starts the threads that look after what is served.
+fn start_watchers(
+    config: &Config,
+    role: &Arc<ServerRole>,
+    shutdown: &CancellationToken,
+) -> io::Result<[thread::JoinHandle<()>; 3]> {
+    let checker = Checker {
         tree: Arc::clone(&role.tree),
         published: Arc::clone(&role.published),
         dispatcher: Arc::clone(&role.dispatcher),
+        outboards: Arc::clone(&role.outboards),
+        damage: Arc::clone(&role.damage),
+        complaints: Arc::clone(&role.complaints.of_members),
+        own_complaints: Arc::clone(&role.complaints.of_own),
         shutdown: shutdown.clone(),
-    }
+    };
+    let scrub = Scrub {
+        tree: Arc::clone(&role.tree),
+        published: Arc::clone(&role.published),
+        damage: Arc::clone(&role.damage),
+        outboards: role.outboards.stored().clone(),
+        complaints: Arc::clone(&role.complaints.of_own),
+        rate: config.scrub_rate,
+        place: config.state.join("scrub"),
+        shutdown: shutdown.clone(),
+    };
+    let outboards = role.outboards.start(Arc::clone(role), shutdown.clone())?;
+    Ok([checker.start()?, scrub.start()?, outboards])
+}
+
+/// The outboards of a server's files.
+fn outboards(config: &Config) -> Outboards {
+    Outboards::at(config.state.join("outboards"))
 }
 
 fn start_publisher(
@@ -174,6 +204,7 @@ fn start_publisher(
 ) -> Result<Publisher, IndexError> {
     let config = PublishConfig {
         index: config.state.join("index.redb"),
+        outboards: outboards(config),
         scan_every: config.scan_every,
         hashers: config.cores.div_ceil(2),
         loss: config.loss,
@@ -214,6 +245,9 @@ fn make_role(
             version: env!("CARGO_PKG_VERSION"),
             started: Instant::now(),
         },
+        outboards: Arc::new(OutboardDesk::new(outboards(config))),
+        damage: Arc::default(),
+        complaints: ComplaintBoxes::default(),
     }
 }
 
@@ -290,6 +324,9 @@ impl Running {
         self.publisher.stop();
         // They only look; a panic there has been printed already.
         let _ = self.ticker.join();
-        let _ = self.checker.join();
+        for watcher in self.watchers {
+            watcher.thread().unpark();
+            let _ = watcher.join();
+        }
     }
 }

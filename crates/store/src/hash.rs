@@ -3,25 +3,24 @@
 //! Files are read, never mapped: a mapped file that somebody truncates kills the process. A hash is
 //! given out only for bytes that held still; a file that moved underneath has none.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{fs::File, io, ops::ControlFlow, os::unix::fs::FileExt};
 
 use aws_lc_rs::digest;
-use overspill_core::{
-    catalog::Content,
-    root::{Root, Sha256},
-};
+use overspill_core::{catalog::Content, root::Sha256};
 use rustix::{fs::Advice, process::setpriority_process, thread::gettid};
 use thiserror::Error;
 
-use crate::tree::LiveFile;
+use crate::{
+    outboard::{Outboard, OutboardBuilder},
+    tree::LiveFile,
+};
 
 /// All digests of a stream of bytes.
 #[derive(Clone)]
 pub struct ContentHasher {
-    blake3: blake3::Hasher,
+    blake3: OutboardBuilder,
     sha256: digest::Context,
     crc32: crc32fast::Hasher,
-    bytes: u64,
 }
 
 /// Why a live file has no hash now.
@@ -40,10 +39,9 @@ impl ContentHasher {
     /// A hasher that has seen nothing.
     pub fn new() -> Self {
         Self {
-            blake3: blake3::Hasher::new(),
+            blake3: OutboardBuilder::new(),
             sha256: digest::Context::new(&digest::SHA256),
             crc32: crc32fast::Hasher::new(),
-            bytes: 0,
         }
     }
 
@@ -52,7 +50,6 @@ impl ContentHasher {
         self.blake3.update(bytes);
         self.sha256.update(bytes);
         self.crc32.update(bytes);
-        self.bytes += bytes.len() as u64;
     }
 
     /// Everything there is in an open file, from its start.
@@ -62,19 +59,26 @@ impl ContentHasher {
 
     /// How many bytes have been seen.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.blake3.size()
     }
 
     /// The digests of everything seen, and how many bytes that was.
     pub fn finish(self) -> (Content, u64) {
+        let (content, outboard) = self.finish_with_outboard();
+        (content, outboard.size())
+    }
+
+    /// The digests of everything seen, and the tree of the first of them.
+    pub fn finish_with_outboard(self) -> (Content, Outboard) {
         let mut sha256 = [0; digest::SHA256_OUTPUT_LEN];
         sha256.copy_from_slice(self.sha256.finish().as_ref());
+        let (root, outboard) = self.blake3.finish();
         let content = Content {
-            root: Root(self.blake3.finalize().into()),
+            root,
             sha256: Sha256(sha256),
             crc32: self.crc32.finalize(),
         };
-        (content, self.bytes)
+        (content, outboard)
     }
 }
 
@@ -87,7 +91,7 @@ impl Default for ContentHasher {
 impl std::fmt::Debug for ContentHasher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ContentHasher")
-            .field("bytes", &self.bytes)
+            .field("bytes", &self.bytes())
             .finish_non_exhaustive()
     }
 }
@@ -97,17 +101,43 @@ impl std::fmt::Debug for ContentHasher {
 /// The content is that of [`LiveFile::facts`]: if the file is another by the end, or has another
 /// number of bytes than it said, the error is [`HashError::Changed`]. A file that grows faster
 /// than it is read does not keep us.
-pub fn hash_live(file: &LiveFile) -> Result<Content, HashError> {
-    let (content, bytes) = read(&file.file, file.facts.size)?.finish();
-    if bytes != file.facts.size || !file.is_unchanged() {
+pub fn hash_live(file: &LiveFile) -> Result<(Content, Outboard), HashError> {
+    let (content, outboard) = read(&file.file, file.facts.size)?.finish_with_outboard();
+    if outboard.size() != file.facts.size || !file.is_unchanged() {
         return Err(HashError::Changed);
     }
-    Ok(content)
+    Ok((content, outboard))
 }
 
 /// Hashes an object, all of it, and counts its bytes.
 pub fn hash_open(file: &File) -> io::Result<(Content, u64)> {
     ContentHasher::of(file).map(ContentHasher::finish)
+}
+
+/// The root and the tree of an open file, all of it; `None` if `go_on` said to stop.
+///
+/// `go_on` is asked after each quarter of a megabyte or less and told how many bytes were read, so
+/// it may also slow the reading down.
+pub fn outboard_of(
+    file: &File,
+    mut go_on: impl FnMut(usize) -> ControlFlow<()>,
+) -> io::Result<Option<Outboard>> {
+    let _ = rustix::fs::fadvise(file, 0, None, Advice::Sequential);
+    let mut builder = OutboardBuilder::new();
+    let mut buffer = vec![0; BUFFER_BYTES];
+    loop {
+        match file.read_at(&mut buffer, builder.size()) {
+            Ok(0) => return Ok(Some(builder.finish().1)),
+            Ok(bytes) => {
+                builder.update(&buffer[..bytes]);
+                if go_on(bytes).is_break() {
+                    return Ok(None);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Makes the calling thread yield to every other: hashing must never slow down a request.
@@ -127,8 +157,8 @@ fn read(file: &File, size_max: u64) -> io::Result<ContentHasher> {
     let _ = rustix::fs::fadvise(file, 0, None, Advice::Sequential);
     let mut hasher = ContentHasher::new();
     let mut buffer = vec![0; BUFFER_BYTES];
-    while hasher.bytes <= size_max {
-        match file.read_at(&mut buffer, hasher.bytes) {
+    while hasher.bytes() <= size_max {
+        match file.read_at(&mut buffer, hasher.bytes()) {
             Ok(0) => break,
             Ok(bytes) => hasher.update(&buffer[..bytes]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

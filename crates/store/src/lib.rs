@@ -8,6 +8,8 @@
 //!   file to its root last of all, so a name that is there after a crash can be served.
 //! - **The index is a cache.** [`index`] can be deleted at any time; damage costs a rebuild, never
 //!   wrong bytes.
+//! - **An outboard proves itself.** [`outboards`] keeps them as side files that may be lost or damaged
+//!   at any time: each is held against its root when it is read.
 //! - **A watch is a hint.** [`watch`] says where to look; only a listing says what is there.
 //!
 //! All calls block. Callers run them on threads of their own, never on one that serves. Nothing
@@ -17,5 +19,7 @@ pub mod archive;
 pub mod hash;
 pub mod index;
 pub mod objects;
+pub mod outboard;
+pub mod outboards;
 pub mod tree;
 pub mod watch;

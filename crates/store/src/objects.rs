@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/lock                 held as long as the store is open
 //! DIR/objects/ab/ab12…     verified and synced, or not there
+//! DIR/objects/ab/ab12….ob  the object's outboard, if it is large and there was room
 //! DIR/tmp/ab12….part       being received; survives a crash and is resumed
 //! DIR/quarantine/ab12…     was an object, and read back wrong
 //! ```
@@ -25,6 +26,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstatvfs, openat2, syncfs};
 use thiserror::Error;
 
 pub use self::receive::{Received, Receiving};
+use crate::outboards::Outboards;
 
 /// A folder full of objects, and the lock on it.
 ///
@@ -34,6 +36,7 @@ pub struct ObjectStore {
     dir: PathBuf,
     lock: File,
     claims: Claims,
+    outboards: Outboards,
 }
 
 /// Why the store would not do something.
@@ -130,7 +133,13 @@ impl ObjectStore {
             dir: dir.to_owned(),
             lock,
             claims: Claims::default(),
+            outboards: Outboards::at(dir.join(OBJECTS)),
         })
+    }
+
+    /// The outboards beside the objects.
+    pub fn outboards(&self) -> &Outboards {
+        &self.outboards
     }
 
     /// Opens an object for reading. The file stays readable when the object is removed meanwhile.
@@ -176,8 +185,11 @@ impl ObjectStore {
         Ok(roots)
     }
 
-    /// Removes an object. One that is not there is fine.
+    /// Removes an object and its outboard. One that is not there is fine.
     pub fn remove(&self, root: &Root) -> Result<(), ObjectError> {
+        if let Err(error) = self.outboards.remove(root) {
+            tracing::debug!(%root, %error, "cannot remove an outboard");
+        }
         let path = self.object_path(root);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -217,6 +229,7 @@ impl ObjectStore {
             fs::create_dir_all(&shard).map_err(|error| self.failure(&shard, error))?;
             fs::rename(content.part(), &path).map_err(|error| self.failure(&path, error))?;
             shards.insert(shard);
+            self.outboards.keep_if_possible(content.outboard());
         }
         self.sync_names(NameSync::of(shards))
     }

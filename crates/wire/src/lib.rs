@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod listing;
 pub mod order;
 pub mod paths;
+pub mod sources;
 pub mod status;
 pub mod view;
 

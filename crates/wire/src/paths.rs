@@ -24,6 +24,12 @@ pub const EXPLAIN: &str = "/-/explain";
 pub const MIRRORS: &str = "/-/mirrors";
 /// The same for apt.
 pub const MIRRORS_APT: &str = "/-/mirrors.apt";
+/// The outboard of a content: its root in hexadecimal follows, `?group=BYTES`.
+pub const OUTBOARD: &str = "/-/outboard";
+/// Who has a file: the file's own path follows, `?avoid=MEMBERS`.
+pub const SOURCES: &str = "/-/sources";
+/// That a member sent wrong bytes.
+pub const COMPLAINT: &str = "/-/api/complaint";
 /// What an operator orders.
 pub const ORDER: &str = "/-/fleet/order";
 /// Alive?

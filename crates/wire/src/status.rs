@@ -70,6 +70,10 @@ pub struct CatalogStatus {
     pub missing_objects: u64,
     /// Bytes still to fetch (on a mirror).
     pub missing_bytes: u64,
+    /// Files whose bytes on the server's disk are damaged; on a mirror, objects that were since start
+    /// and have been fetched again.
+    #[serde(default)]
+    pub damaged: u64,
     /// Resident memory of the process in bytes, for capacity planning.
     pub resident_bytes: u64,
 }

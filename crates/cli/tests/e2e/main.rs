@@ -40,6 +40,7 @@ mod shares;
 mod shell;
 mod siblings;
 mod signals;
+mod sources;
 mod stage;
 mod tickets;
 mod tls;

@@ -18,6 +18,7 @@ use overspill_core::{
 };
 use overspill_store::{
     hash::{HashError, hash_live, lower_thread_priority},
+    outboards::Outboards,
     tree::{OpenError, Opened, Tree},
 };
 
@@ -57,6 +58,7 @@ impl Hashers {
     /// Starts `workers` threads that answer through `sink`. They end when this is dropped.
     pub(super) fn start(
         tree: &Arc<Tree>,
+        outboards: &Outboards,
         workers: usize,
         sink: impl Fn(Hashed) + Clone + Send + 'static,
     ) -> io::Result<Self> {
@@ -64,9 +66,10 @@ impl Hashers {
         let queue = Arc::new(Mutex::new(queue));
         for at in 0..workers {
             let (tree, queue, sink) = (Arc::clone(tree), Arc::clone(&queue), sink.clone());
+            let outboards = outboards.clone();
             thread::Builder::new()
                 .name(format!("hash-{at}"))
-                .spawn(move || work(&tree, &queue, &sink))?;
+                .spawn(move || work(&tree, &outboards, &queue, &sink))?;
         }
         Ok(Self {
             tasks,
@@ -96,13 +99,13 @@ impl Hashers {
     }
 }
 
-fn work(tree: &Tree, queue: &Mutex<Receiver<Task>>, sink: &impl Fn(Hashed)) {
+fn work(tree: &Tree, outboards: &Outboards, queue: &Mutex<Receiver<Task>>, sink: &impl Fn(Hashed)) {
     lower_thread_priority();
     loop {
         let Ok(Task { path, entry }) = lock(queue).recv() else {
             return;
         };
-        let result = hash(tree, &path, &entry);
+        let result = hash(tree, outboards, &path, &entry);
         sink(Hashed {
             path,
             entry,
@@ -111,7 +114,12 @@ fn work(tree: &Tree, queue: &Mutex<Receiver<Task>>, sink: &impl Fn(Hashed)) {
     }
 }
 
-fn hash(tree: &Tree, path: &CatalogPath, entry: &Entry) -> Result<Content, Unhashed> {
+fn hash(
+    tree: &Tree,
+    outboards: &Outboards,
+    path: &CatalogPath,
+    entry: &Entry,
+) -> Result<Content, Unhashed> {
     let live = match tree.open_path(path) {
         Ok(Opened::File(live)) => live,
         Ok(Opened::Folder(_)) | Err(OpenError::NotFound | OpenError::Escapes) => {
@@ -127,8 +135,10 @@ fn hash(tree: &Tree, path: &CatalogPath, entry: &Entry) -> Result<Content, Unhas
     {
         return Err(Unhashed::Changed);
     }
-    hash_live(&live).map_err(|error| match error {
+    let (content, outboard) = hash_live(&live).map_err(|error| match error {
         HashError::Io(source) => Unhashed::Unreadable(source),
         _ => Unhashed::Changed,
-    })
+    })?;
+    outboards.keep_if_possible(&outboard);
+    Ok(content)
 }

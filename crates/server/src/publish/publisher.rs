@@ -22,6 +22,7 @@ use overspill_core::{
 };
 use overspill_store::{
     index::{Index, IndexError},
+    outboards::Outboards,
     tree::{OpenError, Opened, Problem, Tree, Via},
     watch::{Hint, TreeWatcher},
 };
@@ -39,6 +40,8 @@ use super::{
 pub(crate) struct PublishConfig {
     /// Where the index lies.
     pub(crate) index: PathBuf,
+    /// Where outboards lie.
+    pub(crate) outboards: Outboards,
     /// How often the whole tree is looked at; less often if looking takes long.
     pub(crate) scan_every: Duration,
     /// Hashing threads.
@@ -171,7 +174,7 @@ impl Work {
         let answers = move |hashed| {
             let _ = sender.send(Message::Hashed(hashed));
         };
-        let hashers = Hashers::start(&tree, config.hashers, answers)?;
+        let hashers = Hashers::start(&tree, &config.outboards, config.hashers, answers)?;
         Ok(Self {
             draft: Draft::new(catalog, index),
             settling: Settling::default(),

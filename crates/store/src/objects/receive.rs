@@ -13,7 +13,7 @@ use std::{
 use overspill_core::{catalog::Content, root::Root};
 
 use super::{Claim, ObjectError, ObjectStore, failure};
-use crate::hash::ContentHasher;
+use crate::{hash::ContentHasher, outboard::Outboard};
 
 /// An object on its way in. Dropping it keeps what has come, for a later try.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub struct Receiving {
 pub struct Received {
     part: PathBuf,
     content: Content,
-    size: u64,
+    outboard: Outboard,
     _claim: Claim,
 }
 
@@ -111,7 +111,7 @@ impl Receiving {
                 got: self.offset,
             });
         }
-        let (content, _) = self.hasher.finish();
+        let (content, outboard) = self.hasher.finish_with_outboard();
         if content.root != self.claim.root {
             fs::remove_file(&self.part)
                 .map_err(|error| failure(&self.store_dir, &self.part, error))?;
@@ -123,7 +123,7 @@ impl Receiving {
         Ok(Received {
             part: self.part,
             content,
-            size: self.size,
+            outboard,
             _claim: self.claim,
         })
     }
@@ -153,7 +153,12 @@ impl Received {
 
     /// Size in bytes.
     pub fn size(&self) -> u64 {
-        self.size
+        self.outboard.size()
+    }
+
+    /// The tree of the bytes received.
+    pub fn outboard(&self) -> &Outboard {
+        &self.outboard
     }
 
     pub(super) fn part(&self) -> &Path {

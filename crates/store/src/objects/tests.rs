@@ -57,6 +57,24 @@ fn names(store: &ObjectStore, folder: &str) -> Vec<String> {
 }
 
 #[test]
+fn an_object_above_a_piece_has_its_outboard_beside_it_as_long_as_it_is_there() {
+    let (_dir, store) = store();
+    let large = hold(&store, &vec![7; (2 << 20) + 1]);
+    let small = hold(&store, &vec![7; 1 << 20]);
+    let outboard = store.outboards().load(&large).unwrap();
+    assert_eq!((outboard.root(), outboard.size()), (large, (2 << 20) + 1));
+    assert!(!store.outboards().contains(&small));
+    let mut both = [large, small];
+    both.sort_unstable();
+    assert_eq!(store.present().unwrap(), both, "an outboard is no object");
+    store.quarantine(&large).unwrap();
+    assert!(store.outboards().contains(&large), "it is still right");
+    hold(&store, &vec![7; (2 << 20) + 1]);
+    store.remove(&large).unwrap();
+    assert!(!store.outboards().contains(&large));
+}
+
+#[test]
 fn a_received_object_is_there_once_it_is_committed() {
     let (_dir, store) = store();
     for bytes in [&b""[..], b"x", &[9; 300_000]] {
