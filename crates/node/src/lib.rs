@@ -20,6 +20,7 @@ mod machine;
 mod metalink;
 mod mime;
 mod mirrors;
+mod origin;
 mod outboard;
 mod over_hyper;
 mod parts;

@@ -9,24 +9,24 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Extension, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, uri::Authority},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use overspill_core::{
     catalog::{Catalog, Kind, Revision, pairs},
     dispatch::{Holding, Part, Turn},
-    fleet::Scheme,
     path::{CatalogPath, PathError},
     root::Root,
 };
 use overspill_http1::negotiate::Listing;
-use overspill_net::{Client, Security};
+use overspill_net::Client;
 use overspill_wire::paths::MIRRORS_APT;
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::{
     holders::{Own, Ranked, holders},
+    origin::{origin, scheme_of},
     role::{Ask, Role},
 };
 
@@ -83,11 +83,7 @@ pub(crate) async fn mirrors<R: Role>(
     fields: HeaderMap,
 ) -> Result<Response, MirrorsError> {
     let format = format(&uri, &fields)?;
-    let scheme = match client.security {
-        Security::Plain => Scheme::Http,
-        Security::Tls => Scheme::Https,
-    };
-    let origin = format!("{scheme}://{}", authority(&uri, &fields)?);
+    let origin = origin(&uri, &fields, client.security).ok_or(MirrorsError::Host)?;
     let (path, catalog) = (asked_path(&uri)?, role.catalog());
     // The walk may take some milliseconds.
     let subject = tokio::task::spawn_blocking(move || Subject::of(&catalog, &path)).await;
@@ -103,7 +99,7 @@ pub(crate) async fn mirrors<R: Role>(
         turn: Turn::First,
         avoid: &[],
         host: b"",
-        scheme,
+        scheme: scheme_of(client.security),
         links: 0,
     };
     let own = if role.is_ready() {
@@ -228,18 +224,6 @@ fn parameter(uri: &Uri, name: &[u8]) -> Option<Vec<u8>> {
     let query = uri.query().unwrap_or_default();
     let mut found = pairs(query.as_bytes()).filter(|(key, _)| *key == name);
     found.next().map(|(_, value)| value)
-}
-
-/// The authority by which the client knows this node.
-fn authority(uri: &Uri, fields: &HeaderMap) -> Result<Authority, MirrorsError> {
-    let host = fields.get(header::HOST).map(HeaderValue::as_bytes);
-    let host = host.or_else(|| {
-        uri.authority()
-            .map(|authority| authority.as_str().as_bytes())
-    });
-    let host = host.filter(|host| !host.contains(&b'@'));
-    let host = host.and_then(|host| Authority::try_from(host).ok());
-    host.ok_or(MirrorsError::Host)
 }
 
 impl IntoResponse for MirrorsError {

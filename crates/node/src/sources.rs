@@ -8,16 +8,16 @@ use std::{cmp::Ordering, sync::Arc};
 use axum::{
     Json,
     extract::{Extension, State},
-    http::{HeaderMap, StatusCode, Uri, header, uri::Authority},
+    http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use overspill_core::{
     catalog::{Content, Revision},
     dispatch::{Considered, Dispatcher, Explanation, Part, Turn},
-    fleet::{MemberId, Scheme},
+    fleet::MemberId,
     root::Root,
 };
-use overspill_net::{Client, Security};
+use overspill_net::Client;
 use overspill_store::outboards::OUTBOARD_FROM_BYTES;
 use overspill_wire::{
     paths::SOURCES,
@@ -27,6 +27,7 @@ use thiserror::Error;
 
 use crate::{
     explain::{ExplainError, Looked, look_up},
+    origin::{origin, scheme_of},
     query::TreeQuery,
     role::{Ask, Role},
 };
@@ -55,7 +56,7 @@ pub(crate) async fn sources<R: Role>(
 ) -> Result<Json<SourcesReply>, SourcesError> {
     let here = Here {
         name: role.name(),
-        url: own_url(&uri, &headers, client.security).ok_or(SourcesError::NoHost)?,
+        url: origin(&uri, &headers, client.security).ok_or(SourcesError::NoHost)?,
     };
     let looked = look_up(&role, &uri, SOURCES).await?;
     // What else stands in the query is not ours.
@@ -102,10 +103,7 @@ fn ask<'a>(
         turn: Turn::First,
         avoid,
         host: b"",
-        scheme: match client.security {
-            Security::Plain => Scheme::Http,
-            Security::Tls => Scheme::Https,
-        },
+        scheme: scheme_of(client.security),
         links: 0,
     }
 }
@@ -117,23 +115,6 @@ async fn has_outboard<R: Role>(role: &Arc<R>, root: Root) -> bool {
     // A disk is asked. A panic there has been printed.
     let stored = tokio::task::spawn_blocking(move || desk.is_stored(&root)).await;
     stored.unwrap_or(false)
-}
-
-/// The scheme and authority by which this node was asked.
-fn own_url(uri: &Uri, headers: &HeaderMap, security: Security) -> Option<String> {
-    let named = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let authority: Authority = match named {
-        Some(host) => host.parse().ok()?,
-        None => uri.authority()?.clone(),
-    };
-    let scheme = match security {
-        Security::Plain => "http",
-        Security::Tls => "https",
-    };
-    let is_plain = !authority.as_str().contains('@');
-    is_plain.then(|| format!("{scheme}://{authority}"))
 }
 
 impl Here<'_> {
@@ -186,30 +167,5 @@ impl IntoResponse for SourcesError {
             Self::File(error) => error.into_response(),
             Self::NoHost => (StatusCode::BAD_REQUEST, format!("{self}\n")).into_response(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn url(host: &str, target: &str, security: Security) -> Option<String> {
-        let mut headers = HeaderMap::new();
-        if !host.is_empty() {
-            headers.insert(header::HOST, host.parse().unwrap());
-        }
-        own_url(&target.parse().unwrap(), &headers, security)
-    }
-
-    #[test]
-    fn this_node_goes_by_the_name_it_was_asked_by() {
-        let plain = Security::Plain;
-        let some = |text: &str| Some(text.to_owned());
-        assert_eq!(url("a:80", "/-/sources/x", plain), some("http://a:80"));
-        assert_eq!(url("[::1]:8", "/x", Security::Tls), some("https://[::1]:8"));
-        assert_eq!(url("", "http://b/x", plain), some("http://b"));
-        assert_eq!(url("", "/x", plain), None);
-        assert_eq!(url("user@a", "/x", plain), None);
-        assert_eq!(url("a/b", "/x", plain), None);
     }
 }

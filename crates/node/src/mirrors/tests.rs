@@ -133,22 +133,3 @@ fn what_is_asked_for_is_read() {
         assert_eq!(read, expected.map_err(str::to_owned), "{uri}");
     }
 }
-
-#[test]
-fn a_node_is_called_as_the_client_called_it() {
-    for (value, host) in [
-        ("h:8080", Some("h:8080")),
-        ("[::1]:1", Some("[::1]:1")),
-        ("user@h", None),
-        ("h/x", None),
-        ("", None),
-    ] {
-        let mut fields = HeaderMap::new();
-        fields.insert(header::HOST, HeaderValue::from_static(value));
-        let found = authority(&Uri::from_static("/-/mirrors"), &fields);
-        let found = found.ok().map(|found| found.to_string());
-        assert_eq!(found.as_deref(), host, "{value}");
-    }
-    let uri = Uri::from_static("http://h:1/-/mirrors");
-    assert_eq!(authority(&uri, &HeaderMap::new()).unwrap(), "h:1");
-}
