@@ -84,7 +84,7 @@ fn row(entry: &DecisionEntry) -> [String; 10] {
     let age = Duration::from_millis(entry.age_ms);
     [
         entry.decision.as_str().to_owned(),
-        printable(entry.choice.as_deref().unwrap_or("-")),
+        printable(&node(entry)),
         printable(&entry.client),
         printable(entry.root.get(..ROOT_CHARS).unwrap_or(&entry.root)),
         entry.part.as_str().to_owned(),
@@ -94,6 +94,15 @@ fn row(entry: &DecisionEntry) -> [String; 10] {
         format!("{:.4}", entry.cost_s),
         entry.candidates.to_string(),
     ]
+}
+
+/// Who serves, and instead of whom.
+fn node(entry: &DecisionEntry) -> String {
+    let choice = entry.choice.as_deref().unwrap_or("-");
+    match &entry.instead_of {
+        None => choice.to_owned(),
+        Some(failed) => format!("{choice} (for {failed})"),
+    }
 }
 
 const HEADER: [&str; 10] = [
@@ -136,6 +145,7 @@ mod tests {
             part: PartName::Whole,
             decision: DecisionName::Redirect,
             choice: Some("oslo".to_owned()),
+            instead_of: None,
             cost_s: 0.25,
             candidates: 3,
         }

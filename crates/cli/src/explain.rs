@@ -12,7 +12,7 @@ use std::{
 use comfy_table::{CellAlignment, Table, presets};
 use overspill_client::{HttpClient, HttpUrl, explain};
 use overspill_core::units::display_size;
-use overspill_wire::explain::{ExplainReply, ExplainedCandidate, OffloadName};
+use overspill_wire::explain::{ByName, ExplainReply, ExplainedCandidate, OffloadName};
 
 use crate::{
     asking::AskingArgs,
@@ -139,9 +139,11 @@ fn candidate_table(reply: &ExplainReply) -> String {
 
 fn candidate_row(candidate: &ExplainedCandidate, mark: &str) -> [String; 12] {
     let cost = &candidate.cost;
-    let note = match candidate.is_weighed {
-        true => "",
-        false => " (not weighed)",
+    let note = match (candidate.is_weighed, candidate.by) {
+        (true, Some(ByName::Relay)) => " (relayed)",
+        (false, Some(ByName::Relay)) => " (relayed, not weighed)",
+        (true, _) => "",
+        (false, _) => " (not weighed)",
     };
     [
         mark.to_owned(),
@@ -184,6 +186,7 @@ mod tests {
     fn candidate(node: &str, total_s: f64) -> ExplainedCandidate {
         ExplainedCandidate {
             node: node.to_owned(),
+            by: (node != "server").then_some(ByName::Redirect),
             zone: (node != "server").then(|| "north".to_owned()),
             is_weighed: node != "far",
             flows: 2,

@@ -6,7 +6,8 @@
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use overspill_core::{
-    dispatch::Offload,
+    dispatch::{Offload, Way},
+    fleet::Reach,
     policy::PolicyKind,
     units::{Rate, counted, display_size},
 };
@@ -37,6 +38,9 @@ pub(crate) struct Args {
     /// URL that clients are sent to [default: the address the server sees]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// Only the server can reach this mirror: it relays what is stored here, and sends nobody
+    #[arg(long)]
+    private: bool,
     #[command(flatten)]
     token: TokenArgs,
     /// How fast stored files are read again to check them
@@ -147,9 +151,13 @@ impl Args {
                 .map_err(|error| format!("--ca-file: {error}"))?,
             listen: surroundings.bindings(),
             public_url: self.public_url.clone(),
+            reach: match self.private {
+                true => Reach::Private,
+                false => Reach::Public,
+            },
             dispatch: self.common.dispatch.settings(
                 PolicyKind::TwoChoices,
-                Offload::WhenBusy,
+                (Offload::WhenBusy, Way::Suited),
                 surroundings.zones.clone(),
             ),
             capacity: surroundings.capacity,

@@ -5,7 +5,7 @@
 use std::{io::Write, os::unix::ffi::OsStrExt, path::PathBuf, process::ExitCode, time::Duration};
 
 use overspill_core::{
-    dispatch::Offload,
+    dispatch::{Offload, Way},
     policy::PolicyKind,
     units::{Rate, counted, display_size},
 };
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// least-connections, two-choices, round-robin, random or alternate
     #[arg(long, value_name = "POLICY", default_value = PolicyKind::default().name())]
     policy: PolicyKind,
-    /// When to send clients to mirrors
+    /// When and how mirrors serve for the server
     #[arg(long, value_enum, default_value_t)]
     offload: OffloadArg,
     /// Publish dotfiles, too
@@ -56,13 +56,28 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
 enum OffloadArg {
-    /// When it is faster, in the way that suits the client
+    /// When it is faster: by redirect, or by relay where a redirect cannot work
     #[default]
     Auto,
-    /// When it is faster, by redirect
+    /// When it is faster, by redirect alone
     Redirect,
+    /// When it is faster, by relay alone: clients talk to the server only, and do not notice when a
+    /// mirror dies
+    Relay,
     /// Never: mirrors are only copies
     Never,
+}
+
+impl OffloadArg {
+    /// When, and how.
+    fn setting(self) -> (Offload, Way) {
+        match self {
+            Self::Auto => (Offload::Share, Way::Suited),
+            Self::Redirect => (Offload::Share, Way::Redirect),
+            Self::Relay => (Offload::Share, Way::Relay),
+            Self::Never => (Offload::Never, Way::Suited),
+        }
+    }
 }
 
 /// How long the size of the tree is waited for before the first lines are printed.
@@ -128,10 +143,7 @@ impl Args {
             capacity: surroundings.capacity,
             dispatch: self.common.dispatch.settings(
                 self.policy,
-                match self.offload {
-                    OffloadArg::Auto | OffloadArg::Redirect => Offload::Share,
-                    OffloadArg::Never => Offload::Never,
-                },
+                self.offload.setting(),
                 surroundings.zones.clone(),
             ),
             hidden: if self.hidden {

@@ -77,8 +77,12 @@ fn render(status: &FleetStatus) -> String {
     if let Some(policy) = &status.policy {
         let decisions = status.decisions.unwrap_or_default();
         lines.push(format!(
-            "policy   {policy}: {} served here, {} redirected, {} came back",
-            decisions.serve, decisions.redirect, decisions.avoided
+            "policy   {policy}: {} served here, {} redirected, {} relayed, {} came back, {} switched",
+            decisions.serve,
+            decisions.redirect,
+            decisions.relay,
+            decisions.avoided,
+            decisions.switch
         ));
     }
     if !status.members.is_empty() {
@@ -254,6 +258,8 @@ mod tests {
         status.decisions = Some(DecisionCounts {
             serve: 1,
             redirect: 2,
+            relay: 0,
+            switch: 0,
             wait: 0,
             reject: 0,
             avoided: 3,
@@ -266,7 +272,7 @@ mod tests {
         let expected = "\
 server   server 0.1.0, up 1h 1m 1s: 2 flows, 1.0 MiB/s of 10.0 MiB/s; served 9 flows, 3.0 GiB
 catalog  revision 7: 3 files in 1 folder, 2.0 KiB, 1 not hashed yet
-policy   marginal-cost: 1 served here, 2 redirected, 3 came back
+policy   marginal-cost: 1 served here, 2 redirected, 0 relayed, 3 came back, 0 switched
 
 member  state  condition               lag  flows      rate of capacity        served  errors
 berlin  ready  -                         -      4  512 B/s of 1.0 KiB/s  5 flows, 6 B    0.12

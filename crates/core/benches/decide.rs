@@ -19,8 +19,8 @@ use std::{
 
 use overspill_core::{
     catalog::Revision,
-    dispatch::{Decision, Dispatcher, Flow, Holding, Part, Settings, Turn},
-    fleet::{Hello, HereLoad, Input, MemberId, Orders, Report, Scheme},
+    dispatch::{Decision, Dispatcher, Flow, Holding, Manner, Part, Settings, Turn},
+    fleet::{Hello, HereLoad, Input, MemberId, Orders, Reach, Report, Scheme},
     policy::PolicyKind,
     root::Root,
     units::Rate,
@@ -110,6 +110,7 @@ impl Farm {
                 epoch: 1,
                 version: String::new(),
                 zone: None,
+                reach: Reach::default(),
             };
             farm.tell(&Input::Joined(&hello));
             farm.tell(&Input::StreamOpened(&name));
@@ -171,5 +172,6 @@ fn flow(random: &mut fastrand::Rng) -> Flow<'static> {
         avoid: &[],
         scheme: Scheme::Http,
         turn: Turn::First,
+        manner: Manner::AsSet,
     }
 }

@@ -34,11 +34,11 @@ pub use self::{
     admission::{MAX_RETRY_AFTER_S, MAX_WAIT},
     candidate::MAX_RUNNERS_UP,
     explain::{Considered, Excluded, Explanation, Ground},
-    flow::{Flow, Holding, Part, Turn},
+    flow::{By, Flow, Holding, Manner, Part, Turn},
     journal::{Choice, Decided, Journal},
     offload::{OFFLOAD_BIAS, SERVER_BIAS},
     queue::WaiterId,
-    settings::{Offload, Settings},
+    settings::{Offload, Settings, Way},
     ticket::{Ticket, TicketError},
 };
 use crate::{
@@ -58,6 +58,13 @@ pub struct DispatchId(pub u64);
 pub enum Decision {
     /// The node that was asked.
     Serve,
+    /// The member in this slot, through the node that was asked.
+    Relay {
+        /// As of a redirect.
+        slot: usize,
+        /// As of a redirect.
+        dispatch: DispatchId,
+    },
     /// The member in this slot.
     Redirect {
         /// Index into [`Fleet::members`], valid until the dispatcher handles its next input.
@@ -165,6 +172,17 @@ impl Dispatcher {
         dispatch: DispatchId,
     ) -> impl Iterator<Item = usize> + use<> {
         self.scratch.runners_up(chosen, dispatch.0)
+    }
+
+    /// Chooses who goes on with a body that is under way; `flow` is what is left of it, and avoids
+    /// whoever has failed it. Never redirects, refuses, or lets wait.
+    pub fn go_on(&mut self, now: Instant, flow: &Flow<'_>) -> Decision {
+        self.collect(now, flow);
+        if self.scratch.candidates.is_empty() {
+            return Decision::Nowhere;
+        }
+        let chosen = self.choose(now, flow);
+        self.commit(now, flow, chosen)
     }
 
     /// What would be decided, and why; nothing is counted or learned.
@@ -358,6 +376,8 @@ impl Dispatcher {
 
     fn commit(&mut self, now: Instant, flow: &Flow<'_>, chosen: Candidate) -> Decision {
         let considered = self.scratch.candidates.len();
+        // Before the flow is counted: one more may be more than a node on probation is given.
+        let by = self.by(now, flow, chosen.place);
         let member = match chosen.place {
             Place::Here => None,
             Place::Member(slot) => self
@@ -373,12 +393,33 @@ impl Dispatcher {
             return Decision::Serve;
         };
         let id = self.fleet.members()[slot].id();
-        self.recent
-            .note(now, flow, Answer::Member(id), Some(dispatch));
-        let choice = Choice::Member(id.clone());
+        // A client that is relayed to never goes there, so its return says nothing of the member.
+        let expected = (by == By::Redirect).then_some(dispatch);
+        self.recent.note(now, flow, Answer::Member(id), expected);
+        let (choice, decision) = match by {
+            By::Redirect => (
+                Choice::Member(id.clone()),
+                Decision::Redirect { slot, dispatch },
+            ),
+            By::Relay => {
+                self.fleet.here_takes(flow.bytes);
+                let choice = Choice::Relay(self.fleet.members()[slot].id().clone());
+                (choice, Decision::Relay { slot, dispatch })
+            }
+        };
         self.journal
             .note(now, flow, choice, chosen.cost_s, considered);
-        Decision::Redirect { slot, dispatch }
+        decision
+    }
+
+    /// How a flow gets to its client from where it was found able to.
+    fn by(&self, now: Instant, flow: &Flow<'_>, place: Place) -> By {
+        let member = match place {
+            Place::Here => None,
+            Place::Member(slot) => self.fleet.members().get(slot),
+        };
+        let by = member.map(|member| self.collector(now, flow).by(member));
+        by.and_then(Result::ok).unwrap_or(By::Redirect)
     }
 
     /// What the return of a client says about where it was sent before.

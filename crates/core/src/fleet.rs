@@ -92,6 +92,18 @@ pub struct Hello {
     pub version: String,
     /// Where it stands.
     pub zone: Option<Zone>,
+    /// Who can reach it.
+    pub reach: Reach,
+}
+
+/// Who can reach a member.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Reach {
+    /// The server alone.
+    Private,
+    /// Clients, too.
+    #[default]
+    Public,
 }
 
 /// A member as another node sees it.

@@ -24,4 +24,5 @@ pub mod path;
 pub mod policy;
 pub mod root;
 pub mod secret;
+pub mod transfer;
 pub mod units;

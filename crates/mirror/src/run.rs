@@ -14,7 +14,7 @@ use std::{
 
 use overspill_core::{
     dispatch::Settings,
-    fleet::{MemberId, Orders, Zone},
+    fleet::{MemberId, Orders, Reach, Zone},
     secret::{FleetToken, Purpose},
     units::Rate,
 };
@@ -67,6 +67,8 @@ pub struct Config {
     pub trust: Trust,
     /// What clients are to use; the address the server sees, if not given.
     pub public_url: Option<String>,
+    /// Who can reach it.
+    pub reach: Reach,
     /// How it dispatches, and where it stands.
     pub dispatch: Settings,
     /// Egress capacity, if the operator knows it.
@@ -159,6 +161,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         scheme: scheme(&config.listen),
         epoch: epoch(),
         zone: zone.map_or_else(String::new, Zone::to_string),
+        reach: config.reach.into(),
     };
     let role = Arc::new(make_role(
         &config,

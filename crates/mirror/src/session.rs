@@ -14,7 +14,7 @@ use overspill_wire::{
     PROTOCOL,
     auth::{AUTH_FIELD, Proof, SessionId},
     fleet::{
-        HelloReply, HelloRequest, JoinReply, JoinRequest, MAX_MESSAGE_BYTES, SchemeName,
+        HelloReply, HelloRequest, JoinReply, JoinRequest, MAX_MESSAGE_BYTES, ReachName, SchemeName,
         server_proof, session_key,
     },
     paths,
@@ -37,6 +37,7 @@ pub(crate) struct Applicant {
     pub(crate) epoch: u64,
     /// Where the mirror stands; empty if nobody said.
     pub(crate) zone: String,
+    pub(crate) reach: ReachName,
 }
 
 /// A joined session.
@@ -170,6 +171,7 @@ pub(crate) async fn join(
         epoch: applicant.epoch,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         zone: applicant.zone.clone(),
+        reach: applicant.reach,
         proof: String::new(),
     };
     join.proof = join.proof(token, &nonce).to_string();

@@ -344,6 +344,10 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
                 sending.bytes(&head, More::Follows).await?;
                 sending.file(&file, range, flow, More::Nothing).await?;
             }
+            Body::Relay(mut relay) => {
+                sending.bytes(&head, More::Follows).await?;
+                sending.relay(&mut relay, flow, More::Nothing).await?;
+            }
             Body::Parts { bytes: 0, .. } => sending.bytes(&head, More::Nothing).await?,
             Body::Parts { mut parts, .. } => {
                 sending.bytes(&head, More::Follows).await?;

@@ -17,6 +17,7 @@ mod handover;
 mod listener;
 mod observe;
 mod pool;
+mod relay;
 mod service;
 mod shared;
 mod streamed;
@@ -35,6 +36,7 @@ pub use self::{
     handover::HandedOver,
     listener::{BindError, Binding, Bound, ServeLimits, Serving, any_address, bind},
     observe::{Asked, AskedVersion, Exchange, Outcome},
+    relay::{Choice, Guide, Relay, Relayer, Source},
     service::{
         Answer, Body, ByteStream, Client, Decision, FileBody, Framing, Part, Parts, Reply,
         Security, Service, StreamItem,

@@ -78,6 +78,8 @@ pub enum Outcome {
     CutFileUnreadable,
     /// `cut-idle`: the client accepted no byte for too long.
     CutIdle,
+    /// `cut-nobody-left`: every node that had the bytes failed.
+    CutNobodyLeft,
     /// `cut-too-slow`: the client stayed below the least rate.
     CutTooSlow,
 }
@@ -100,6 +102,7 @@ impl Outcome {
             Self::CutFileChanged => "cut-file-changed",
             Self::CutFileUnreadable => "cut-file-unreadable",
             Self::CutIdle => "cut-idle",
+            Self::CutNobodyLeft => "cut-nobody-left",
             Self::CutTooSlow => "cut-too-slow",
         }
     }
@@ -158,6 +161,7 @@ impl TransmitError {
         match self {
             Self::Client(_) => Outcome::of_client(ended),
             Self::Changed => Outcome::CutFileChanged,
+            Self::Relay(_) => Outcome::CutNobodyLeft,
             _ => Outcome::CutFileUnreadable,
         }
     }

@@ -21,7 +21,7 @@ use overspill_http1::{
 use overspill_store::tree::LiveFile;
 use tokio::sync::mpsc;
 
-use crate::{clock::Now, disk, handover::HandedOver, observe::Exchange};
+use crate::{clock::Now, disk, handover::HandedOver, observe::Exchange, relay::Relay};
 
 /// Whoever answers requests. One instance per core; it need not be `Send`.
 pub trait Service: 'static {
@@ -106,6 +106,8 @@ pub enum Decision {
     Serve,
     /// Another member does.
     Redirect(Arc<str>),
+    /// Another member does, through this node.
+    Relay(Arc<str>),
     /// Back to whoever sent the client here.
     SendBack,
     /// Nobody, for now.
@@ -133,6 +135,8 @@ pub enum Body {
         /// The parts.
         parts: Box<dyn Parts>,
     },
+    /// Bytes of a content, from this node or another.
+    Relay(Box<Relay>),
     /// Bytes made elsewhere while they are sent: a compressed archive.
     Stream(ByteStream),
     /// So many bytes of an error's text, already written behind the head: logged, but no flow, for
@@ -149,13 +153,14 @@ impl Body {
             Self::Empty | Self::Stream(_) => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File { range, .. } => range.len(),
+            Self::Relay(relay) => relay.rest_bytes(),
             Self::Notice(bytes) | Self::Parts { bytes, .. } | Self::Written(bytes) => *bytes,
         }
     }
 }
 
 /// The parts of a body, made one by one as they are sent.
-pub trait Parts: Debug + Send {
+pub trait Parts: Debug {
     /// The next part, `None` after the last. An error cuts the body; it is never completed short.
     ///
     /// Called on the serving thread: it may open a file, and must not read one.
@@ -174,6 +179,8 @@ pub enum Part {
         /// The range to send.
         range: ByteRange,
     },
+    /// Bytes of a content, from this node or another.
+    Relay(Box<Relay>),
 }
 
 /// A body whose length is not known before it ends.

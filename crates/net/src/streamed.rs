@@ -19,6 +19,8 @@ use overspill_http1::range::ByteRange;
 use crate::{
     disk,
     flows::{Flow, Shard},
+    observe::Outcome,
+    relay::Relay,
     service::{Body, FileBody, Part, StreamItem},
     transmit::TransmitError,
 };
@@ -31,16 +33,24 @@ const PART_BYTES: u64 = 64 << 10;
 pub struct Streamed {
     /// What comes after the file at hand.
     source: Body,
-    file: Option<(FileBody, ByteRange)>,
+    at_hand: Option<AtHand>,
     reading: Option<Reading>,
     flow: Option<Flow>,
     /// Bytes still promised; `None` if nobody knows how many.
     left_bytes: Option<u64>,
 }
 
-type ReadPart = io::Result<(Bytes, Option<(FileBody, ByteRange)>)>;
+/// What is being sent.
+#[derive(Debug)]
+enum AtHand {
+    File(FileBody, ByteRange),
+    Relay(Box<Relay>),
+}
 
-struct Reading(Pin<Box<dyn Future<Output = ReadPart> + Send>>);
+/// Bytes, and what is left at hand.
+type ReadPart = io::Result<(Bytes, Option<AtHand>)>;
+
+struct Reading(Pin<Box<dyn Future<Output = ReadPart>>>);
 
 impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,13 +64,14 @@ impl Streamed {
         let planned_bytes = body.planned_bytes();
         let flow = shard.begin(planned_bytes);
         let left_bytes = (!matches!(body, Body::Stream(_))).then_some(planned_bytes);
-        let (source, file) = match body {
-            Body::File { file, range } => (Body::Empty, Some((file, range))),
+        let (source, at_hand) = match body {
+            Body::File { file, range } => (Body::Empty, Some(AtHand::File(file, range))),
+            Body::Relay(relay) => (Body::Empty, Some(AtHand::Relay(relay))),
             source => (source, None),
         };
         Self {
             source,
-            file,
+            at_hand,
             reading: None,
             flow: Some(flow),
             left_bytes,
@@ -73,11 +84,14 @@ impl Streamed {
             if let Some(reading) = &mut self.reading {
                 let (bytes, rest) = ready!(reading.0.as_mut().poll(cx))?;
                 self.reading = None;
-                self.file = rest;
+                self.at_hand = rest;
+                if bytes.is_empty() {
+                    continue;
+                }
                 return Poll::Ready(Ok(Some(bytes)));
             }
-            if let Some((file, range)) = self.file.take() {
-                self.reading = Some(Reading(Box::pin(read_part(file, range))));
+            if let Some(at_hand) = self.at_hand.take() {
+                self.reading = Some(Reading(Box::pin(at_hand.read())));
                 continue;
             }
             return match &mut self.source {
@@ -85,7 +99,11 @@ impl Streamed {
                 Body::Parts { parts, .. } => match parts.next_part()? {
                     Some(Part::Bytes(bytes)) => Poll::Ready(Ok(Some(bytes))),
                     Some(Part::File { file, range }) => {
-                        self.file = Some((file, range));
+                        self.at_hand = Some(AtHand::File(file, range));
+                        continue;
+                    }
+                    Some(Part::Relay(relay)) => {
+                        self.at_hand = Some(AtHand::Relay(relay));
                         continue;
                     }
                     None => Poll::Ready(Ok(None)),
@@ -99,6 +117,7 @@ impl Streamed {
                 | Body::Empty
                 | Body::File { .. }
                 | Body::Notice(_)
+                | Body::Relay(_)
                 | Body::Written(_) => Poll::Ready(Ok(None)),
             };
         }
@@ -124,6 +143,18 @@ impl Streamed {
     }
 }
 
+impl AtHand {
+    async fn read(self) -> ReadPart {
+        match self {
+            Self::File(file, range) => read_part(file, range).await,
+            Self::Relay(mut relay) => match relay.pull().await.map_err(io::Error::other)? {
+                Some(bytes) => Ok((bytes, Some(Self::Relay(relay)))),
+                None => Ok((Bytes::new(), None)),
+            },
+        }
+    }
+}
+
 /// Reads the start of `range`; gives back what is left of it.
 async fn read_part(file: FileBody, range: ByteRange) -> ReadPart {
     let wanted = range.len().min(PART_BYTES);
@@ -141,17 +172,22 @@ async fn read_part(file: FileBody, range: ByteRange) -> ReadPart {
             return Err(changed());
         }
     }
-    Ok((Bytes::from(bytes), rest.map(|rest| (file, rest))))
+    let rest = rest.map(|rest| AtHand::File(file, rest));
+    Ok((Bytes::from(bytes), rest))
 }
 
 fn changed() -> io::Error {
     io::Error::other(TransmitError::Changed)
 }
 
-/// Whether a body ended because its file changed.
-pub(crate) fn is_change(error: &io::Error) -> bool {
+/// How a body ended that ended by our own doing, if it is more than a disk's.
+pub(crate) fn outcome_of(error: &io::Error) -> Option<Outcome> {
     let source = error.get_ref().and_then(|source| source.downcast_ref());
-    matches!(source, Some(TransmitError::Changed))
+    match source {
+        Some(TransmitError::Changed) => Some(Outcome::CutFileChanged),
+        Some(TransmitError::Relay(_)) => Some(Outcome::CutNobodyLeft),
+        _ => None,
+    }
 }
 
 impl http_body::Body for Streamed {

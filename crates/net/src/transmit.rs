@@ -5,10 +5,14 @@
 //! changed underneath is cut, never completed. It must never send more than [`TURN_BYTES`] for one
 //! client without letting the others have a turn.
 
+mod relayed;
+
 use std::{io, time::Instant};
 
 use bytes::Bytes;
+use overspill_core::transfer::Cut;
 use overspill_http1::range::ByteRange;
+use rustix::io::Errno;
 use thiserror::Error;
 
 use crate::{
@@ -38,9 +42,36 @@ pub(crate) enum TransmitError {
     /// The parts do not add up to what the head promised.
     #[error("the response's parts are not as long as promised")]
     PartLength,
+    /// Nobody is left who could go on with the body.
+    #[error("the body cannot be completed")]
+    Relay(#[source] Cut),
     /// Whoever made a stream gave up.
     #[error("the response's stream ended early")]
     Stream,
+}
+
+impl TransmitError {
+    /// What it means that `file` ends before its range. A live file was cut by somebody; an object
+    /// never changes, so its disk has lost it.
+    pub(crate) fn ended(file: &FileBody) -> Self {
+        match file {
+            FileBody::Hot(_) | FileBody::Live(_) => Self::Changed,
+            FileBody::Object(_) => Self::File(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    /// What it means that sending a file by reference failed: one call reads and sends, and only the
+    /// error tells which of them it was.
+    fn of_reference(error: io::Error) -> Self {
+        let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+        match errno {
+            Some(Errno::BADMSG | Errno::INVAL | Errno::IO | Errno::ISDIR | Errno::NODATA) => {
+                Self::File(error)
+            }
+            Some(Errno::NXIO | Errno::STALE | Errno::UCLEAN) => Self::File(error),
+            _ => Self::Client(error),
+        }
+    }
 }
 
 /// Most bytes sent for one client before the other tasks of the core get a turn.
@@ -195,6 +226,7 @@ impl<'a, T: Transport> Sending<'a, T> {
                     flow.sent(bytes.len() as u64);
                 }
                 Part::File { file, range } => self.file(&file, range, flow, more).await?,
+                Part::Relay(mut relay) => self.relay(&mut relay, flow, more).await?,
             }
         }
         if flow.is_all_sent() {
@@ -255,9 +287,9 @@ impl<'a, T: Transport> Sending<'a, T> {
             let now_bytes = self.allowance(range.len()).await;
             let now = ByteRange::new(range.start, range.start + now_bytes).unwrap_or(range);
             let sent = self.transport.send_file(file, now).await;
-            let sent = sent.map_err(TransmitError::Client)? as u64;
+            let sent = sent.map_err(TransmitError::of_reference)? as u64;
             if sent == 0 {
-                return Err(TransmitError::Changed);
+                return Err(TransmitError::ended(file));
             }
             self.spend(sent);
             flow.sent(sent);
@@ -288,7 +320,7 @@ impl<'a, T: Transport> Sending<'a, T> {
                 .await
                 .map_err(TransmitError::File)?;
             if buffer.len() < wanted {
-                return Err(TransmitError::Changed);
+                return Err(TransmitError::ended(file));
             }
             offset += wanted as u64;
             let more = if offset == range.end {
@@ -306,7 +338,7 @@ impl<'a, T: Transport> Sending<'a, T> {
 }
 
 /// Looks at the file again, once its times can tell whether it has changed.
-async fn check_unchanged(file: &FileBody) -> Result<(), TransmitError> {
+pub(crate) async fn check_unchanged(file: &FileBody) -> Result<(), TransmitError> {
     let rest = file.must_rest_for();
     if !rest.is_zero() {
         tokio::time::sleep(rest).await;

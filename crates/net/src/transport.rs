@@ -6,7 +6,7 @@
 mod direct;
 mod secure;
 
-use std::{future::Future, io};
+use std::{future::Future, io, os::fd::BorrowedFd};
 
 use overspill_http1::range::ByteRange;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -51,6 +51,15 @@ pub(crate) trait Transport {
         &mut self,
         file: &FileBody,
         range: ByteRange,
+    ) -> impl Future<Output = io::Result<usize>>;
+
+    /// Sends some of the first `bytes` in a pipe, which is not empty, and says how many. What it took
+    /// from the pipe is what it sent.
+    fn send_pipe(
+        &mut self,
+        pipe: BorrowedFd<'_>,
+        bytes: u64,
+        more: More,
     ) -> impl Future<Output = io::Result<usize>>;
 
     /// Ends our side: no more will be sent.

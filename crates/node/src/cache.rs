@@ -35,6 +35,8 @@ const ENTRY_BYTES: u64 = MAX_CACHE_BYTES / 4096;
 #[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) path: CatalogPath,
+    /// Where its bytes are in the catalog: a compressed form is a file of its own.
+    pub(crate) content_path: CatalogPath,
     pub(crate) version: FileVersion,
     pub(crate) lines: FieldLines,
     pub(crate) source: Source,
@@ -47,8 +49,19 @@ pub(crate) struct Ready {
 /// Where a ready file's bytes are.
 #[derive(Debug)]
 pub(crate) enum Source {
+    /// Not on this node, or not to be read.
+    Elsewhere(Lack),
     File(FileBody),
     Memory(Bytes),
+}
+
+/// What is wrong with this node's own copy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lack {
+    /// It is gone.
+    Absent,
+    /// It cannot be read.
+    Unreadable,
 }
 
 /// The cache of one core.
@@ -69,7 +82,7 @@ struct ByWeight;
 impl Weighter<Box<[u8]>, Checked> for ByWeight {
     fn weight(&self, key: &Box<[u8]>, checked: &Checked) -> u64 {
         let body = match &checked.ready.source {
-            Source::File(_) => 0,
+            Source::Elsewhere(_) | Source::File(_) => 0,
             Source::Memory(bytes) => bytes.len() as u64,
         };
         ENTRY_BYTES + key.len() as u64 + body

@@ -21,9 +21,9 @@ use std::{
 use overspill_core::{
     dispatch::{
         Decided, Decision, DispatchId, Dispatcher, Explanation, Flow, Holding, MIN_OFFLOAD_BYTES,
-        Output, Settings, WaiterId,
+        Manner, Output, Settings, WaiterId,
     },
-    fleet::{Change, Fleet, FleetError, FleetEvent, HereLoad, Input, MemberId, Orders},
+    fleet::{Change, Evidence, Fleet, FleetError, FleetEvent, HereLoad, Input, MemberId, Orders},
     load::ClientSample,
     policy::PolicyKind,
     secret::FleetToken,
@@ -46,6 +46,8 @@ pub struct SharedDispatcher {
     tickets: TicketOffice,
     serve: AtomicU64,
     redirect: AtomicU64,
+    relay: AtomicU64,
+    switch: AtomicU64,
     wait: AtomicU64,
     reject: AtomicU64,
     avoided: AtomicU64,
@@ -81,6 +83,8 @@ impl SharedDispatcher {
             tickets: TicketOffice::new(token),
             serve: AtomicU64::new(0),
             redirect: AtomicU64::new(0),
+            relay: AtomicU64::new(0),
+            switch: AtomicU64::new(0),
             wait: AtomicU64::new(0),
             reject: AtomicU64::new(0),
             avoided: AtomicU64::new(0),
@@ -90,29 +94,39 @@ impl SharedDispatcher {
     /// Chooses who sends a body.
     pub fn route(self: &Arc<Self>, ask: &Ask<'_>) -> Route {
         let stays = ask.bytes < MIN_OFFLOAD_BYTES && ask.holding == Holding::Here;
-        if stays || !TicketOffice::can_return(ask.host) {
+        if stays {
             return Route::Here;
         }
         let now = Instant::now();
         let mut guard = self.state();
         guard.measure(now, &self.meter);
-        match guard.dispatcher.decide(now, &flow(ask)) {
+        let flow = Flow {
+            manner: manner(ask),
+            ..flow(ask)
+        };
+        match guard.dispatcher.decide(now, &flow) {
             Decision::Serve => {
                 self.serve.fetch_add(1, Relaxed);
                 Route::Here
             }
             Decision::Redirect { slot, dispatch } => {
                 self.redirect.fetch_add(1, Relaxed);
-                let member = &guard.dispatcher.fleet().members()[slot];
-                let (member, url) = (member.id().clone(), member.url().to_owned());
                 let links = guard.links(slot, dispatch, ask.links);
-                // Signing takes longer than deciding did.
-                drop(guard);
+                let (member, url, ticket) = self.promise(guard, slot, dispatch, ask);
                 Route::Redirect {
                     member,
                     url,
                     links,
-                    ticket: self.tickets.seal(dispatch, ask),
+                    ticket,
+                }
+            }
+            Decision::Relay { slot, dispatch } => {
+                self.relay.fetch_add(1, Relaxed);
+                let (member, url, ticket) = self.promise(guard, slot, dispatch, ask);
+                Route::Relay {
+                    member,
+                    url,
+                    ticket,
                 }
             }
             Decision::Wait(waiter) => {
@@ -128,6 +142,54 @@ impl SharedDispatcher {
             }
             Decision::Nowhere => Route::Nowhere,
         }
+    }
+
+    /// Chooses who goes on with a body that is under way, after somebody failed it.
+    pub fn go_on(&self, ask: &Ask<'_>) -> Route {
+        let now = Instant::now();
+        let mut guard = self.state();
+        guard.measure(now, &self.meter);
+        match guard.dispatcher.go_on(now, &flow(ask)) {
+            Decision::Serve => {
+                self.switch.fetch_add(1, Relaxed);
+                Route::Here
+            }
+            Decision::Relay { slot, dispatch } => {
+                self.switch.fetch_add(1, Relaxed);
+                let (member, url, ticket) = self.promise(guard, slot, dispatch, ask);
+                Route::Relay {
+                    member,
+                    url,
+                    ticket,
+                }
+            }
+            // Not of a body that is under way.
+            Decision::Redirect { .. }
+            | Decision::Wait(_)
+            | Decision::Reject { .. }
+            | Decision::Nowhere => Route::Nowhere,
+        }
+    }
+
+    /// The member in `slot`: its name, its URL, and a ticket for it.
+    fn promise(
+        &self,
+        state: MutexGuard<'_, State>,
+        slot: usize,
+        dispatch: DispatchId,
+        ask: &Ask<'_>,
+    ) -> (MemberId, String, String) {
+        let member = &state.dispatcher.fleet().members()[slot];
+        let (member, url) = (member.id().clone(), member.url().to_owned());
+        // Signing takes longer than deciding did.
+        drop(state);
+        (member, url, self.tickets.seal(dispatch, ask))
+    }
+
+    /// How a flow that was relayed from `member` has gone.
+    pub fn weigh(&self, member: &MemberId, evidence: Evidence) {
+        // Who has left the fleet in the meantime is nobody's concern.
+        let _ = self.handle(&Input::Weighed(member, evidence));
     }
 
     /// A client came back because `member` failed it.
@@ -207,6 +269,8 @@ impl SharedDispatcher {
         DecisionCounts {
             serve: self.serve.load(Relaxed),
             redirect: self.redirect.load(Relaxed),
+            relay: self.relay.load(Relaxed),
+            switch: self.switch.load(Relaxed),
             wait: self.wait.load(Relaxed),
             reject: self.reject.load(Relaxed),
             avoided: self.avoided.load(Relaxed),
@@ -294,6 +358,15 @@ fn flow<'a>(ask: &Ask<'a>) -> Flow<'a> {
         avoid: ask.avoid,
         scheme: ask.scheme,
         turn: ask.turn,
+        manner: ask.manner,
+    }
+}
+
+/// How the client may be led elsewhere: not by a redirect if a mirror could not send it back.
+fn manner(ask: &Ask<'_>) -> Manner {
+    match ask.manner {
+        Manner::AsSet if !TicketOffice::can_return(ask.host) => Manner::NotByRedirect,
+        manner => manner,
     }
 }
 

@@ -16,10 +16,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use overspill_core::{
-    catalog::{Content, Revision},
+    catalog::{Content, Kind, Revision},
     dispatch::{
-        Choice, Considered, Decided, Dispatcher, Explanation, Ground, Holding, Journal, Offload,
-        Part, Turn,
+        By, Choice, Considered, Decided, Dispatcher, Explanation, Ground, Holding, Journal, Manner,
+        Offload, Part, Turn,
     },
     fleet::{Member, MemberId, Scheme},
     path::{CatalogPath, PathError, UrlForm},
@@ -29,8 +29,8 @@ use overspill_core::{
 use overspill_net::{Client, Security};
 use overspill_wire::{
     explain::{
-        CostParts, DecisionEntry, DecisionName, DecisionsReply, ExplainReply, ExplainedCandidate,
-        ExplainedExclusion, GroundName, OffloadName, PartName, network_of,
+        ByName, CostParts, DecisionEntry, DecisionName, DecisionsReply, ExplainReply,
+        ExplainedCandidate, ExplainedExclusion, GroundName, OffloadName, PartName, network_of,
     },
     paths::EXPLAIN,
 };
@@ -119,6 +119,7 @@ pub(crate) async fn explain<R: Role>(
         holding: subject.holding,
         client: address.to_canonical(),
         turn: Turn::First,
+        manner: Manner::AsSet,
         avoid: &[],
         host: b"",
         links: 0,
@@ -181,21 +182,29 @@ pub(crate) async fn look_up<R: Role>(
             mtime_ns: file.version.mtime_ns,
             holding: Holding::Here,
         }),
-        (Found::Elsewhere, UrlForm::File) => {
-            let catalog = role.catalog();
-            let entry = catalog.entry(&path).ok_or(ExplainError::Absent)?;
-            Ok(Looked {
-                content: entry.content.map(|content| (content, entry.revision)),
-                bytes: entry.size,
-                mtime_ns: entry.mtime_ns,
-                holding: Holding::Elsewhere,
-                path,
-            })
-        }
         (Found::Folder, _) => Err(ExplainError::Folder),
+        (lost, UrlForm::File) if let Some(looked) = named(role, &path) => match lost {
+            Found::Unreadable if looked.content.is_none() => Err(ExplainError::Unreadable),
+            _ => Ok(looked),
+        },
         (Found::Unreadable, _) => Err(ExplainError::Unreadable),
         (Found::Absent | Found::Elsewhere | Found::File(_), _) => Err(ExplainError::Absent),
     }
+}
+
+/// What the catalog says of a file whose bytes are not here, or are no longer.
+fn named<R: Role>(role: &Arc<R>, path: &CatalogPath) -> Option<Looked> {
+    let catalog = role.catalog();
+    let entry = catalog
+        .entry(path)
+        .filter(|entry| entry.kind == Kind::File)?;
+    Some(Looked {
+        content: entry.content.map(|content| (content, entry.revision)),
+        bytes: entry.size,
+        mtime_ns: entry.mtime_ns,
+        holding: Holding::Elsewhere,
+        path: path.clone(),
+    })
 }
 
 /// What is at `path`, off the serving thread where a disk may have to be asked.
@@ -261,6 +270,10 @@ impl Names<'_> {
     fn candidate(self, considered: &Considered) -> ExplainedCandidate {
         ExplainedCandidate {
             node: self.of(considered.member.as_ref()),
+            by: considered.by.map(|by| match by {
+                By::Redirect => ByName::Redirect,
+                By::Relay => ByName::Relay,
+            }),
             zone: considered.zone.as_ref().map(ToString::to_string),
             is_weighed: considered.is_weighed,
             flows: considered.flows,
@@ -273,6 +286,7 @@ impl Names<'_> {
         let (decision, choice) = match &decided.choice {
             Choice::Here => (DecisionName::Serve, Some(self.of(None))),
             Choice::Member(member) => (DecisionName::Redirect, Some(self.of(Some(member)))),
+            Choice::Relay(member) => (DecisionName::Relay, Some(self.of(Some(member)))),
             Choice::Rejected => (DecisionName::Reject, None),
         };
         DecisionEntry {
@@ -288,6 +302,7 @@ impl Names<'_> {
             },
             decision,
             choice,
+            instead_of: decided.instead_of.as_ref().map(ToString::to_string),
             cost_s: finite(decided.cost_s),
             candidates: decided.candidates as u64,
         }

@@ -87,7 +87,7 @@ fn members(explanation: &Explanation, dispatcher: &Dispatcher, client: IpAddr) -
     let considered = explanation.considered.iter();
     let mut able: Vec<(Rank, u64, &MemberId)> = considered
         .filter_map(|one| {
-            let id = one.member.as_ref()?;
+            let id = one.member.as_ref().filter(|_| one.is_open_to_client())?;
             let rank = rank(one, id, least_cost_s, zone);
             Some((rank, affinity(client, id), id))
         })
@@ -120,7 +120,7 @@ fn rank(one: &Considered, id: &MemberId, least_cost_s: f64, client_zone: Option<
 /// What the flow would cost on the cheapest member.
 fn least_cost_s(explanation: &Explanation) -> f64 {
     let members = explanation.considered.iter();
-    let members = members.filter(|one| one.member.is_some());
+    let members = members.filter(|one| one.member.is_some() && one.is_open_to_client());
     members
         .map(|one| one.terms.total_s())
         .fold(f64::INFINITY, f64::min)

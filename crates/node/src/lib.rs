@@ -26,6 +26,7 @@ mod over_hyper;
 mod parts;
 mod process;
 mod query;
+mod relay;
 mod reply;
 mod role;
 mod routes;

@@ -14,7 +14,7 @@ use axum::{
 };
 use overspill_core::{
     catalog::{Catalog, Kind, Revision, pairs},
-    dispatch::{Holding, Part, Turn},
+    dispatch::{Holding, Manner, Part, Turn},
     path::{CatalogPath, PathError},
     root::Root,
 };
@@ -101,6 +101,7 @@ pub(crate) async fn mirrors<R: Role>(
         host: b"",
         scheme: scheme_of(client.security),
         links: 0,
+        manner: Manner::AsSet,
     };
     let own = if role.is_ready() {
         Own::At(origin)

@@ -5,15 +5,17 @@
 
 use std::{
     cell::Cell,
+    fmt,
     hash::{BuildHasher, RandomState},
     io,
 };
 
 use bytes::Bytes;
-use overspill_http1::multipart::{Boundary, Multipart, Piece};
-use overspill_net::{Body, FileBody, Part, Parts};
-
-use crate::cache::Source;
+use overspill_http1::{
+    multipart::{Boundary, Multipart, Piece},
+    range::ByteRange,
+};
+use overspill_net::{Body, FileBody, Part, Parts, Relay};
 
 /// A source of boundaries that nobody who writes files can foretell.
 ///
@@ -35,42 +37,62 @@ impl Boundaries {
     }
 }
 
-/// The body of `multipart` over the bytes of `source`.
-///
-/// In memory it is put together at once: it is shorter than the file, and that is small.
-pub(crate) fn body(multipart: Multipart, source: &Source) -> Body {
-    match source {
-        Source::File(file) => Body::Parts {
-            bytes: multipart.bytes(),
-            parts: Box::new(FileParts {
-                file: file.clone(),
-                multipart,
-            }),
-        },
-        Source::Memory(bytes) => {
-            let pieces = multipart.map(|piece| match piece {
-                Piece::Range(range) => bytes.slice(range.start as usize..range.end as usize),
-                Piece::Text(text) => Bytes::from(text),
-            });
-            Body::Bytes(pieces.collect::<Vec<_>>().concat().into())
-        }
+/// Where the ranges of a body come from.
+pub(crate) enum Supplier {
+    /// One file.
+    File(FileBody),
+    /// A relay of each range.
+    Relays(Box<dyn Fn(ByteRange) -> Box<Relay>>),
+}
+
+impl fmt::Debug for Supplier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::File(_) => "File",
+            Self::Relays(_) => "Relays",
+        })
     }
 }
 
-/// The parts of a body whose ranges are in a file.
+/// The body of `multipart` over bytes in memory, put together at once: it is shorter than the file,
+/// and that is small.
+pub(crate) fn in_memory(multipart: Multipart, bytes: &Bytes) -> Body {
+    let pieces = multipart.map(|piece| match piece {
+        Piece::Range(range) => bytes.slice(range.start as usize..range.end as usize),
+        Piece::Text(text) => Bytes::from(text),
+    });
+    Body::Bytes(pieces.collect::<Vec<_>>().concat().into())
+}
+
+/// The body of `multipart` over the bytes that `supplier` has.
+pub(crate) fn body(multipart: Multipart, supplier: Supplier) -> Body {
+    Body::Parts {
+        bytes: multipart.bytes(),
+        parts: Box::new(SuppliedParts {
+            supplier,
+            multipart,
+        }),
+    }
+}
+
+/// The parts of a body whose ranges are not in memory.
 #[derive(Debug)]
-struct FileParts {
-    file: FileBody,
+struct SuppliedParts {
+    supplier: Supplier,
     multipart: Multipart,
 }
 
-impl Parts for FileParts {
+impl Parts for SuppliedParts {
     fn next_part(&mut self) -> io::Result<Option<Part>> {
-        Ok(self.multipart.next().map(|piece| match piece {
-            Piece::Range(range) => Part::File {
-                file: self.file.clone(),
+        let supply = |range| match &self.supplier {
+            Supplier::File(file) => Part::File {
+                file: file.clone(),
                 range,
             },
+            Supplier::Relays(relay) => Part::Relay(relay(range)),
+        };
+        Ok(self.multipart.next().map(|piece| match piece {
+            Piece::Range(range) => supply(range),
             Piece::Text(text) => Part::Bytes(text.into()),
         }))
     }

@@ -10,7 +10,7 @@ use overspill_core::{
     fleet::MemberId,
     path::{CatalogPath, PathError},
 };
-use overspill_wire::paths::{AVOID, DIRECT, TICKET};
+use overspill_wire::paths::{AVOID, DIRECT, RELAY, TICKET};
 use thiserror::Error;
 
 /// The parsed query of a request for a path of the tree.
@@ -46,8 +46,10 @@ pub enum Whence {
     /// Any node that has them.
     #[default]
     Anywhere,
-    /// This one, as a mirror that copies needs it.
+    /// This one, as a mirror that copies needs it, or a node that relays.
     Here,
+    /// Another, through this one.
+    Relayed,
 }
 
 /// Where a page of a listing begins: behind what stood last on the page before.
@@ -155,6 +157,10 @@ impl TreeQuery {
                 _ if name == TICKET.as_bytes() => parsed.ticket = Some(value),
                 _ if name == AVOID.as_bytes() => parsed.avoid = members(&value),
                 _ if name == DIRECT.as_bytes() => parsed.whence = Whence::Here,
+                // The other has the last word: a request that was relayed is not relayed again.
+                _ if name == RELAY.as_bytes() && parsed.whence == Whence::Anywhere => {
+                    parsed.whence = Whence::Relayed;
+                }
                 b"format" => parsed.format = Some(format(&value)?),
                 b"archive" => parsed.archive = Some(archive(&value)?),
                 b"cursor" => parsed.cursor = Some(cursor(&value)?),

@@ -350,7 +350,7 @@ pub(crate) fn reply(body: Body, keep_alive: KeepAlive) -> Answer {
 }
 
 /// An answer with this body, after a decision.
-fn decided(decision: Decision, body: Body, keep_alive: KeepAlive) -> Answer {
+pub(crate) fn decided(decision: Decision, body: Body, keep_alive: KeepAlive) -> Answer {
     Answer::Reply(Reply {
         body,
         keep_alive,

@@ -7,7 +7,7 @@ use std::{fs::File, net::IpAddr, sync::Arc};
 
 use overspill_core::{
     catalog::{Catalog, Revision},
-    dispatch::{Holding, Part, Ticket, Turn},
+    dispatch::{Holding, Manner, Part, Ticket, Turn},
     fleet::{Member, MemberId, Scheme, Zone},
     path::CatalogPath,
     root::Root,
@@ -118,6 +118,8 @@ pub struct Ask<'a> {
     pub scheme: Scheme,
     /// Most members that a redirect is to name, the chosen one among them.
     pub links: usize,
+    /// How it may be led to another node.
+    pub manner: Manner,
 }
 
 /// A node that has what was asked for, and may serve it to this client.
@@ -160,6 +162,15 @@ pub enum Route {
         /// Who could serve it, too, best first, the member itself at the head; at most
         /// [`Ask::links`].
         links: Vec<Holder>,
+    },
+    /// Another, through this one.
+    Relay {
+        /// The member.
+        member: MemberId,
+        /// Its scheme and authority.
+        url: String,
+        /// The sealed ticket.
+        ticket: String,
     },
     /// Nobody yet.
     Wait(Waiting),

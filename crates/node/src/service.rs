@@ -7,6 +7,7 @@
 mod description;
 mod elsewhere;
 mod ready;
+mod sending;
 mod visit;
 
 use std::{
@@ -17,20 +18,18 @@ use std::{
 };
 
 use axum::Router;
-use bytes::Bytes;
 use hyper::body::Incoming;
 use overspill_core::{
     dispatch::{MIN_OFFLOAD_BYTES, Turn},
     path::{CatalogPath, PathError, UrlForm},
 };
 use overspill_http1::{
-    range::ByteRange,
     request::{Limits, Method, Request},
-    response::{Representation, plan},
+    response::{Plan, Representation, plan},
     status::Status,
 };
 use overspill_net::{
-    Answer, Body, Client, Clock, Exchange, FlowTable, HandedOver, Now, Security, Service,
+    Answer, Client, Clock, Exchange, FlowTable, HandedOver, Now, Relayer, Security, Service,
 };
 use overspill_wire::paths::PREFIX;
 
@@ -38,13 +37,12 @@ use self::{description::preferred, elsewhere::Course, visit::Visit};
 use crate::{
     access_log::CoreLog,
     archive::{self, Planned},
-    cache::{Ready, ReadyCache, Source},
+    cache::{Lack, Ready, ReadyCache, Source},
     checksums::Wanted,
     dispatcher::{Verdict, Waiting},
     listing, metalink, over_hyper,
-    parts::{self, Boundaries},
-    query::{Aspect, TreeQuery},
-    reply::{Selected, reply},
+    parts::Boundaries,
+    query::{Aspect, TreeQuery, Whence},
     role::{Found, Role},
     routes,
     rules::SharedRules,
@@ -59,6 +57,7 @@ pub struct NodeService<R> {
     core: usize,
     cache: RefCell<ReadyCache>,
     boundaries: Boundaries,
+    relayer: Rc<Relayer>,
     clock: Clock,
     log: Option<RefCell<CoreLog>>,
     rules: SharedRules,
@@ -85,6 +84,7 @@ impl<R: Role> NodeService<R> {
             core,
             cache: RefCell::new(ReadyCache::new()),
             boundaries: Boundaries::default(),
+            relayer: Rc::default(),
             clock: Clock::new(),
             rules: Arc::clone(&settings.rules),
             rewritten_head: settings.rewritten_head(),
@@ -261,13 +261,20 @@ impl<R: Role> NodeService<R> {
             }
             (Found::Folder, form) => self.answer_folder(visit, &url.path, form, out).await,
             (Found::Elsewhere, UrlForm::File) => self.answer_elsewhere(visit, out),
-            (Found::Unreadable, _) => {
-                let detail = "the file is there but cannot be read; its owner has been told";
-                visit.context(out).error(Status::Forbidden, detail)
+            (Found::Unreadable, UrlForm::File)
+                if let Some(ready) = self.other_holders(&url.path, Lack::Unreadable, visit) =>
+            {
+                self.answer_representation(&ready, visit, out).await
             }
+            (Found::Unreadable, _) => lacking(Lack::Unreadable, visit, out),
             // Promised by a server whose catalog is ahead of this one.
             (Found::Absent, _) if self.promised(visit.query).is_some() => {
                 self.answer_elsewhere(visit, out)
+            }
+            (Found::Absent, UrlForm::File)
+                if let Some(ready) = self.other_holders(&url.path, Lack::Absent, visit) =>
+            {
+                self.answer_representation(&ready, visit, out).await
             }
             (Found::Absent, UrlForm::File) if let Some(sums) = Wanted::by_name(&url.path) => {
                 sums.answer(&self.role, visit.query, visit.context(out))
@@ -279,8 +286,7 @@ impl<R: Role> NodeService<R> {
                 self.describe(asked, visit, out).await
             }
             (Found::Absent | Found::File(_) | Found::Elsewhere, _) => {
-                let detail = "there is no such file";
-                visit.context(out).error(Status::NotFound, detail)
+                lacking(Lack::Absent, visit, out)
             }
         }
     }
@@ -323,13 +329,21 @@ impl<R: Role> NodeService<R> {
             validators: version.validators(),
         };
         let plan = plan(request, &representation, visit.now.unix);
-        match self.promised(visit.query) {
+        let chosen = match self.promised(visit.query) {
             // Whoever sent the client here has chosen.
-            Some(root) if version.content.is_some_and(|(own, _)| own.root == root) => {}
+            Some(root) if version.content.is_some_and(|(own, _)| own.root == root) => None,
+            // Whoever relays has named the version it wants beside.
+            Some(_) if visit.query.whence == Whence::Here => None,
             // The client was promised another version than the one that is here.
             Some(_) => return Ok(self.answer_elsewhere(visit, out)),
             None => match self.course(ready, visit, &plan, turn) {
-                Course::Here => {}
+                Course::Here => match ready.source {
+                    Source::Elsewhere(lack) if has_body(request, &plan) => {
+                        return Ok(lacking(lack, visit, out));
+                    }
+                    _ => None,
+                },
+                Course::Through(chosen) => Some(chosen),
                 Course::Wait(waiting) => return Err(waiting),
                 Course::Reject { retry_after_s } => {
                     return Ok(visit.context(out).overloaded(retry_after_s));
@@ -340,20 +354,11 @@ impl<R: Role> NodeService<R> {
                     return Ok(context.redirect(&away.location, Some(away.member.as_str())));
                 }
             },
-        }
+        };
         let (lines, boundaries) = (&ready.lines, &self.boundaries);
         let mut context = visit.context(out);
         let selected = context.file_head(plan, version.size, lines, boundaries);
-        let body = match (selected, &ready.source) {
-            (Selected::Nothing, _) => Body::Empty,
-            (Selected::Range(range), Source::Memory(bytes)) => memory_body(bytes, range, out),
-            (Selected::Range(range), Source::File(file)) => Body::File {
-                file: file.clone(),
-                range,
-            },
-            (Selected::Parts(multipart), source) => parts::body(multipart, source),
-        };
-        Ok(reply(body, request.keep_alive))
+        Ok(self.send(selected, ready, chosen, visit, out))
     }
 
     async fn answer_folder(
@@ -410,6 +415,7 @@ impl<R: Role> Service for NodeService<R> {
     }
 
     fn every_second(&self, now: Instant) {
+        self.relayer.sweep(now);
         if let Some(log) = &self.log {
             log.borrow_mut().flush_if_due(now);
         }
@@ -459,23 +465,30 @@ fn answer_bad_path(error: PathError, visit: Visit<'_>, out: &mut Vec<u8>) -> Ans
     }
 }
 
+/// Whether what was planned for this request sends bytes of the file.
+fn has_body(request: &Request<'_>, plan: &Plan) -> bool {
+    let has_bytes = matches!(plan, Plan::Full | Plan::Partial(_) | Plan::Parts(_));
+    has_bytes && request.method == Method::Get
+}
+
+/// Says that there is nothing to be had.
+fn lacking(lack: Lack, visit: Visit<'_>, out: &mut Vec<u8>) -> Answer {
+    let (status, detail) = match lack {
+        Lack::Absent => (Status::NotFound, "there is no such file"),
+        Lack::Unreadable => {
+            let detail = "the file is there but cannot be read; its owner has been told";
+            (Status::Forbidden, detail)
+        }
+    };
+    visit.context(out).error(status, detail)
+}
+
 /// The path, and the query of the request as it came.
 fn with_query(path: String, request: &Request<'_>) -> String {
     match request.query() {
         None => path,
         Some(query) => format!("{path}?{}", String::from_utf8_lossy(query)),
     }
-}
-
-/// Puts a small range behind the head in `out`, or names the shared bytes.
-fn memory_body(bytes: &Bytes, range: ByteRange, out: &mut Vec<u8>) -> Body {
-    const MAX_COPIED_BYTES: u64 = 16 << 10;
-    let part = range.start as usize..range.end as usize;
-    if range.len() > MAX_COPIED_BYTES {
-        return Body::Bytes(bytes.slice(part));
-    }
-    out.extend_from_slice(&bytes[part]);
-    Body::Written(range.len())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use axum::{
 };
 use overspill_core::{
     catalog::{Content, Revision},
-    dispatch::{Considered, Dispatcher, Explanation, Part, Turn},
+    dispatch::{Considered, Dispatcher, Explanation, Manner, Part, Turn},
     fleet::MemberId,
     root::Root,
 };
@@ -105,6 +105,7 @@ fn ask<'a>(
         host: b"",
         scheme: scheme_of(client.security),
         links: 0,
+        manner: Manner::AsSet,
     }
 }
 
@@ -120,7 +121,11 @@ async fn has_outboard<R: Role>(role: &Arc<R>, root: Root) -> bool {
 impl Here<'_> {
     /// Who is able, cheapest first.
     fn sources(&self, explanation: &Explanation, dispatcher: &Dispatcher) -> Vec<Source> {
-        let mut able: Vec<&Considered> = explanation.considered.iter().collect();
+        let mut able: Vec<&Considered> = explanation
+            .considered
+            .iter()
+            .filter(|one| one.is_open_to_client())
+            .collect();
         able.sort_by(|a, b| by_cost(a, b));
         able.truncate(SOURCES_MAX);
         let sources = able.iter().filter_map(|one| self.source(one, dispatcher));

@@ -79,7 +79,7 @@ impl ServerRole {
         let entry = entry.filter(|entry| is_version(entry, &facts));
         if entry.is_some_and(|entry| self.damage.is_marked(path, entry)) {
             // The bytes that the catalog names are not here any more; a mirror may have them.
-            return Found::Elsewhere;
+            return Found::Unreadable;
         }
         let content =
             entry.and_then(|entry| entry.content.map(|content| (content, entry.revision)));

@@ -49,6 +49,9 @@ pub struct ExplainReply {
 pub struct ExplainedCandidate {
     /// Its name.
     pub node: String,
+    /// How the flow would get from there to the client; absent for the node that decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<ByName>,
     /// Where it stands, if anybody said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
@@ -66,7 +69,8 @@ pub struct ExplainedCandidate {
 /// A cost in seconds: `(net_s + max(send_s + share_s, client_s) * penalty) * bias`.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub struct CostParts {
-    /// Redirect, handshakes and slow start.
+    /// Redirect, handshakes and slow start; where a relay stands in for a redirect that cannot work,
+    /// what the flow costs the node that decides, too.
     pub net_s: f64,
     /// The flow alone at the node's capacity.
     pub send_s: f64,
@@ -101,6 +105,16 @@ pub enum OffloadName {
     Share,
     /// When it is busy or lacks the bytes.
     WhenBusy,
+}
+
+/// How a flow gets to a client from a member.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ByName {
+    /// The client is sent there.
+    Redirect,
+    /// Through the node that decides.
+    Relay,
 }
 
 /// What a decision is taken by.
@@ -161,6 +175,9 @@ pub struct DecisionEntry {
     /// Who serves; absent if nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choice: Option<String>,
+    /// Who fed the body before and failed, if it was under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
     /// The cost of the chosen one, or the wait that was too long.
     pub cost_s: f64,
     /// Among how many candidates.
@@ -187,6 +204,8 @@ pub enum DecisionName {
     Redirect,
     /// To refuse for now.
     Reject,
+    /// To pass on what another node sends.
+    Relay,
     /// To answer with our own bytes.
     Serve,
 }
@@ -208,6 +227,7 @@ impl DecisionName {
         match self {
             Self::Redirect => "redirect",
             Self::Reject => "reject",
+            Self::Relay => "relay",
             Self::Serve => "serve",
         }
     }
@@ -252,6 +272,7 @@ mod tests {
         for name in [
             DecisionName::Redirect,
             DecisionName::Reject,
+            DecisionName::Relay,
             DecisionName::Serve,
         ] {
             assert_eq!(serde_json::to_value(name).unwrap(), name.as_str());

@@ -9,7 +9,7 @@ use std::{net::IpAddr, time::Duration};
 use overspill_core::{
     catalog::Revision,
     dispatch::DispatchId,
-    fleet::{Condition, Held, Hello, Report},
+    fleet::{Condition, Held, Hello, Reach, Report},
     load::{Bucket, ClientSample, Footing, Limit, LoadHistogram, Pressure},
     secret::{FleetToken, Key, Purpose, Tag},
     units::Rate,
@@ -60,8 +60,22 @@ pub struct JoinRequest {
     /// Where the mirror stands; empty if nobody said.
     #[serde(default)]
     pub zone: String,
+    /// Who can reach the mirror.
+    #[serde(default)]
+    pub reach: ReachName,
     /// [`JoinRequest::proof`] by the join key.
     pub proof: String,
+}
+
+/// [`Reach`] by name.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReachName {
+    /// See [`Reach::Private`].
+    Private,
+    /// See [`Reach::Public`].
+    #[default]
+    Public,
 }
 
 /// What is spoken at a port.
@@ -72,6 +86,24 @@ pub enum SchemeName {
     Http,
     /// HTTP under TLS.
     Https,
+}
+
+impl From<Reach> for ReachName {
+    fn from(reach: Reach) -> Self {
+        match reach {
+            Reach::Private => Self::Private,
+            Reach::Public => Self::Public,
+        }
+    }
+}
+
+impl From<ReachName> for Reach {
+    fn from(name: ReachName) -> Self {
+        match name {
+            ReachName::Private => Self::Private,
+            ReachName::Public => Self::Public,
+        }
+    }
 }
 
 impl SchemeName {
@@ -280,7 +312,7 @@ impl JoinRequest {
     /// The mirror's side of the mutual proof: over both nonces and everything it claims.
     pub fn proof(&self, token: &FleetToken, mirror_nonce: &str) -> Tag {
         let numbers = format!("{}|{}|{}", self.scheme.as_str(), self.port, self.epoch);
-        token.derive(Purpose::Join, b"").sign(&[
+        let mut claims: Vec<&[u8]> = vec![
             b"mirror",
             mirror_nonce.as_bytes(),
             self.nonce.as_bytes(),
@@ -289,7 +321,12 @@ impl JoinRequest {
             self.version.as_bytes(),
             self.zone.as_bytes(),
             numbers.as_bytes(),
-        ])
+        ];
+        // Said only by who is: so the proof of all others is what it was before there was this claim.
+        if self.reach == ReachName::Private {
+            claims.push(b"private");
+        }
+        token.derive(Purpose::Join, b"").sign(&claims)
     }
 
     /// The request as the fleet takes it, with the URL clients are to use.
@@ -309,6 +346,7 @@ impl JoinRequest {
                         .map_err(|error| WireError::new("zone", error))?,
                 ),
             },
+            reach: self.reach.into(),
         })
     }
 }
@@ -494,104 +532,4 @@ impl From<ConditionName> for Condition {
 }
 
 #[cfg(test)]
-mod tests {
-    use overspill_core::root::Root;
-
-    use super::*;
-
-    #[test]
-    fn reports_survive_the_wire() {
-        let mut load = LoadHistogram::empty();
-        [1, 5000, 1 << 40]
-            .into_iter()
-            .for_each(|bytes| load.add(bytes));
-        let report = Report {
-            epoch: 3,
-            seq: 9,
-            condition: Condition::DiskFull,
-            load,
-            flows_limited_by_client: 2,
-            egress_bytes_per_s: 5.5,
-            capacity: Rate::from_bytes_per_s(77.0),
-            footing: Footing::Proved,
-            pressure: Pressure::new(0.25, 0.5, 0.75),
-            complete: Revision(8),
-            catalog: Revision(9),
-            held: Held::Replace(vec![Root([4; 32])]),
-            acknowledged: vec![DispatchId(1), DispatchId(2)],
-            clients: vec![ClientSample {
-                address: IpAddr::from([192, 0, 2, 1]),
-                bytes_per_s: 2.5,
-                rtt: Duration::from_micros(1500),
-                limited_by: Limit::Client,
-            }],
-            missing_objects: 1,
-            missing_bytes: 2,
-            flows_served: 3,
-            flows_cut: 5,
-            errors: 6,
-            bytes_served: 4,
-        };
-        let text = serde_json::to_string(&ReportMessage::from(&report)).unwrap();
-        let message: ReportMessage = serde_json::from_str(&text).unwrap();
-        assert_eq!(message.into_report(), Ok(report));
-    }
-
-    #[test]
-    fn events_are_believed_only_with_the_sessions_signature() {
-        let token = FleetToken::from_random([1; 32]);
-        let (ours, other) = (session_key(&token, "a", "b"), session_key(&token, "a", "c"));
-        let event = Event::Catalog {
-            instance: "1".into(),
-            revision: 4,
-            listing: ListingState::Whole,
-        };
-        let signed = SignedEvent::sign(&ours, 2, &event);
-        assert_eq!(signed.open(&ours), Ok(event));
-        assert!(signed.open(&other).is_err());
-        assert!(
-            SignedEvent {
-                seq: 3,
-                ..signed.clone()
-            }
-            .open(&ours)
-            .is_err()
-        );
-        assert!(
-            SignedEvent {
-                body: r#"{"event":"ping"}"#.into(),
-                ..signed
-            }
-            .open(&ours)
-            .is_err()
-        );
-    }
-
-    #[test]
-    fn the_two_sides_prove_different_things() {
-        let token = FleetToken::from_random([1; 32]);
-        let join = JoinRequest {
-            nonce: "s".into(),
-            member: "m-1".into(),
-            url: String::new(),
-            port: 1,
-            scheme: SchemeName::Http,
-            epoch: 2,
-            version: "v".into(),
-            zone: "north".into(),
-            proof: String::new(),
-        };
-        let proof = join.proof(&token, "m");
-        assert_ne!(proof, server_proof(&token, "m", "s", "m-1"));
-        assert_ne!(
-            proof,
-            JoinRequest {
-                port: 2,
-                ..join.clone()
-            }
-            .proof(&token, "m")
-        );
-        assert_ne!(proof, join.proof(&token, "other nonce"));
-        assert_ne!(proof, join.proof(&FleetToken::from_random([2; 32]), "m"));
-    }
-}
+mod tests;

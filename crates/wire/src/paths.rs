@@ -45,5 +45,8 @@ pub const AVOID: &str = "avoid";
 /// Query parameter of whoever wants the bytes from this very node, no redirect: mirrors that copy.
 pub const DIRECT: &str = "direct";
 
+/// Query parameter of a client that wants another node's bytes through this one, no redirect.
+pub const RELAY: &str = "relay";
+
 /// Field of a redirect that names the member it leads to, for clients that can use it.
 pub const MEMBER_FIELD: &str = "overspill-member";

@@ -85,6 +85,12 @@ pub struct DecisionCounts {
     pub serve: u64,
     /// Redirected to a mirror.
     pub redirect: u64,
+    /// Relayed from a mirror.
+    #[serde(default)]
+    pub relay: u64,
+    /// How often a body under way went on from another node, because the one that fed it failed.
+    #[serde(default)]
+    pub switch: u64,
     /// Put into the queue, because nobody able had a slot free.
     #[serde(default)]
     pub wait: u64,

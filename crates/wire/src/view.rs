@@ -3,7 +3,7 @@
 //! A view is told again and again and replaces the one before; it is a picture, not a journal. It
 //! must never carry what a member holds beyond its complete revision: that would be its whole catalog.
 
-use overspill_core::fleet::{Hello, MemberState, MemberView};
+use overspill_core::fleet::{Hello, MemberState, MemberView, Reach};
 use serde::{Deserialize, Serialize};
 
 use crate::{WireError, fleet::ReportMessage};
@@ -87,6 +87,8 @@ impl MemberMessage {
             epoch: self.epoch,
             version: String::new(),
             zone,
+            // Who can be reached by the server alone is told of to nobody else.
+            reach: Reach::Public,
         };
         Ok(MemberView {
             hello,
@@ -138,6 +140,7 @@ mod tests {
                     epoch: 7,
                     version: String::new(),
                     zone: Some("north".parse().unwrap()),
+                    reach: Reach::default(),
                 },
                 state: MemberState::Ready,
                 report: Some(Report::idle(7, 1, Rate::GIGABIT)),

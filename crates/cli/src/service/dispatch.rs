@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use overspill_core::{
-    dispatch::{Offload, Settings},
+    dispatch::{Offload, Settings, Way},
     fleet::{Zone, ZoneError, Zones},
     policy::PolicyKind,
     units::Rate,
@@ -28,11 +28,17 @@ pub(crate) struct DispatchArgs {
 }
 
 impl DispatchArgs {
-    /// What is set for a node that dispatches by `policy`.
-    pub(crate) fn settings(&self, policy: PolicyKind, offload: Offload, zones: Zones) -> Settings {
+    /// What is set for a node that dispatches by `policy`, when and how it is said.
+    pub(crate) fn settings(
+        &self,
+        policy: PolicyKind,
+        (offload, way): (Offload, Way),
+        zones: Zones,
+    ) -> Settings {
         Settings {
             policy,
             offload,
+            way,
             min_flow_rate: self.min_flow_rate,
             zone: self.zone.clone(),
             zones,

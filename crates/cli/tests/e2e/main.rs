@@ -31,6 +31,7 @@ mod live;
 mod operate;
 mod protocol;
 mod real_tree;
+mod relay;
 mod replicas;
 mod restart;
 mod rotation;

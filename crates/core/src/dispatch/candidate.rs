@@ -6,13 +6,13 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Flow, Holding, Settings,
+    By, Flow, Holding, Manner, Settings, Turn, Way as SetWay,
     admission::{Admission, Allowance},
     single,
     unreachable::Unreachable,
 };
 use crate::{
-    fleet::{Exclusion, Fleet, Member, MemberId, Zone},
+    fleet::{Exclusion, Fleet, Member, MemberId, Reach, Zone},
     load::{MemberRate, PRIOR_RTT, Pace, slow_start_round_trips},
     policy::{Candidate, CostTerms, Place},
     units::Rate,
@@ -20,6 +20,13 @@ use crate::{
 
 /// Round trips a redirect adds: the redirect itself, the new connection, the request on it.
 const REDIRECT_ROUND_TRIPS: f64 = 3.0;
+/// Round trips a relay adds: this node asks the member, on a connection that is there.
+const RELAY_ROUND_TRIPS: f64 = 1.0;
+/// The factor on this node's own cost in that of a relay that stands in for a redirect: above what it
+/// is for serving by itself when it is at rest, or each tie would be a relay for nothing; below what
+/// it is when the node offloads.
+const STAND_IN_BIAS: f64 = 1.5;
+const _: () = assert!(super::SERVER_BIAS < STAND_IN_BIAS && STAND_IN_BIAS < super::OFFLOAD_BIAS);
 /// A near node may cost this much more than the cheapest of all before a flow goes far.
 const SPILL_FACTOR: f64 = 2.0;
 
@@ -35,10 +42,13 @@ pub(super) struct Scratch {
     /// Whether a node that could serve has no slot free.
     pub(super) somebody_is_full: bool,
     near: Vec<bool>,
+    /// The slots of those that would be relayed from: their names are of no use to the client.
+    relayed: Vec<usize>,
 }
 
 impl Scratch {
-    /// The slots of the cheapest members beside the one in `chosen`, cheapest first. Who costs the
+    /// The slots of the cheapest members that a client can be sent to, beside the one in `chosen`,
+    /// cheapest first. Who costs the
     /// same is taken by `turn`, so that it is not always the first of the fleet.
     pub(super) fn runners_up(
         &self,
@@ -52,6 +62,9 @@ impl Scratch {
             let Place::Member(slot) = candidate.place else {
                 continue;
             };
+            if self.relayed.contains(&slot) {
+                continue;
+            }
             let is_better = |known: &Option<(usize, f64)>| {
                 known.is_none_or(|(_, cost_s)| candidate.cost_s < cost_s)
             };
@@ -96,6 +109,37 @@ pub(super) enum Stays {
     No,
 }
 
+/// Whether flows go through this node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Relays {
+    /// All that leave it.
+    Always,
+    /// None.
+    Never,
+    /// Those that no redirect would bring to their client.
+    WhereNeeded,
+}
+
+/// The family of a client's address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Family {
+    Ipv4,
+    Ipv6,
+}
+
+impl Family {
+    /// `None` for a client on this machine, which has both.
+    fn of(flow: &Flow<'_>) -> Option<Self> {
+        if flow.client.is_loopback() {
+            return None;
+        }
+        Some(match flow.client.to_canonical().is_ipv6() {
+            true => Self::Ipv6,
+            false => Self::Ipv4,
+        })
+    }
+}
+
 /// What is known of the way between a node and a client.
 #[derive(Clone, Copy, Debug)]
 struct Way {
@@ -108,6 +152,7 @@ impl Collector<'_> {
     pub(super) fn collect(&self, scratch: &mut Scratch) {
         scratch.candidates.clear();
         scratch.near.clear();
+        scratch.relayed.clear();
         scratch.somebody_is_full = false;
         let client_zone = self.client_zone();
         let round_trips = slow_start_round_trips(self.flow.bytes as f64);
@@ -117,11 +162,17 @@ impl Collector<'_> {
         }
         let (sieve, unseen) = (self.sieve(), self.unseen_way());
         for (slot, member) in self.fleet.members().iter().enumerate() {
-            if let Some(excluded) = sieve.exclusion(member) {
-                scratch.somebody_is_full |= excluded == Exclusion::Full;
-                continue;
+            let by = match sieve.by(member) {
+                Ok(by) => by,
+                Err(excluded) => {
+                    scratch.somebody_is_full |= excluded == Exclusion::Full;
+                    continue;
+                }
+            };
+            if by == By::Relay {
+                scratch.relayed.push(slot);
             }
-            let terms = self.member_terms(member, round_trips, unseen);
+            let terms = self.terms_by(by, member, round_trips, unseen);
             scratch.candidates.push(Candidate {
                 place: Place::Member(slot),
                 flows: member.flows(),
@@ -132,9 +183,24 @@ impl Collector<'_> {
                 scratch.near.push(member.zone() == client_zone);
             }
         }
-        self.correct_by_seen(scratch, round_trips);
+        self.correct_by_seen(scratch, &sieve, round_trips);
+        self.prefer_others(scratch);
         if client_zone.is_some() {
             keep_near(scratch);
+        }
+    }
+
+    /// Leaves this node out if the client wants another's bytes, and there is one.
+    fn prefer_others(&self, scratch: &mut Scratch) {
+        let Scratch {
+            candidates, near, ..
+        } = scratch;
+        let is_first = candidates.first().is_some_and(Candidate::is_here);
+        if self.flow.manner == Manner::ByRelay && is_first && candidates.len() > 1 {
+            candidates.remove(0);
+            if !near.is_empty() {
+                near.remove(0);
+            }
         }
     }
 
@@ -165,27 +231,41 @@ impl Collector<'_> {
 
     /// Why this node cannot serve; `None` if it can.
     pub(super) fn here_exclusion(&self) -> Option<Exclusion> {
-        let here = self.fleet.here();
         if self.flow.holding == Holding::Elsewhere {
             return Some(Exclusion::LacksContent);
         }
-        let has_slot = self
-            .admission
-            .has_slot(here.capacity, here.wanting_flows(), self.flow);
-        (!has_slot).then_some(Exclusion::Full)
+        (!self.here_has_slot()).then_some(Exclusion::Full)
     }
 
-    /// Why a member may not serve this flow to this client; `None` if it may.
-    pub(super) fn exclusion(&self, member: &Member) -> Option<Exclusion> {
-        self.sieve().exclusion(member)
+    fn here_has_slot(&self) -> bool {
+        let here = self.fleet.here();
+        let (capacity, flows) = (here.capacity, here.wanting_flows());
+        self.flow.turn == Turn::Underway || self.admission.has_slot(capacity, flows, self.flow)
+    }
+
+    /// How this flow gets to this client from a member, or why it does not.
+    pub(super) fn by(&self, member: &Member) -> Result<By, Exclusion> {
+        self.sieve().by(member)
     }
 
     fn sieve(&self) -> Sieve<'_> {
         Sieve {
             flow: self.flow,
             allowance: self.admission.allowance(self.flow),
-            is_ipv6: self.flow.client.to_canonical().is_ipv6(),
+            family: Family::of(self.flow),
+            relays: self.relays(),
+            here_has_slot: self.here_has_slot(),
             unreachable: self.unreachable_members().next().map(|_| self),
+        }
+    }
+
+    /// Whether, and how much, flows go through this node.
+    fn relays(&self) -> Relays {
+        match (self.flow.turn, self.settings.way, self.flow.manner) {
+            (Turn::Underway, ..) | (_, SetWay::Relay, _) => Relays::Always,
+            (_, SetWay::Redirect, _) => Relays::Never,
+            (_, SetWay::Suited, Manner::ByRelay) => Relays::Always,
+            (_, SetWay::Suited, Manner::AsSet | Manner::NotByRedirect) => Relays::WhereNeeded,
         }
     }
 
@@ -206,9 +286,40 @@ impl Collector<'_> {
     }
 
     /// What the flow would cost on a member.
-    pub(super) fn terms(&self, member: &Member) -> CostTerms {
+    pub(super) fn terms(&self, by: By, member: &Member) -> CostTerms {
         let round_trips = slow_start_round_trips(self.flow.bytes as f64);
-        self.member_terms(member, round_trips, self.way(member.key()))
+        self.terms_by(by, member, round_trips, self.way(member.key()))
+    }
+
+    fn terms_by(&self, by: By, member: &Member, round_trips: f64, way: Way) -> CostTerms {
+        match by {
+            By::Redirect => self.member_terms(member, round_trips, way),
+            By::Relay => self.relay_terms(member, round_trips),
+        }
+    }
+
+    /// What the flow would cost if it came from a member and went out here.
+    ///
+    /// Where relaying is what is set or asked for, this node's own sending is paid in any case and
+    /// left out, as for a redirect. Where a relay only stands in for a redirect that cannot work, the
+    /// bytes are sent twice and both count: then it is for a node that is busy with something else
+    /// than sending, or has not got the bytes.
+    fn relay_terms(&self, member: &Member, round_trips: f64) -> CostTerms {
+        let to_client = self.way(super::HERE_KEY);
+        let terms = self.member_terms(member, round_trips, to_client);
+        let own_s = match self.relays() {
+            Relays::WhereNeeded => {
+                let here = self.here_terms();
+                let bias = STAND_IN_BIAS;
+                CostTerms { bias, ..here }.total_s()
+            }
+            Relays::Always | Relays::Never => 0.0,
+        };
+        let saved = REDIRECT_ROUND_TRIPS - RELAY_ROUND_TRIPS;
+        CostTerms {
+            net_s: own_s + terms.net_s - to_client.round_trip.as_secs_f64() * saved,
+            ..terms
+        }
     }
 
     fn member_terms(&self, member: &Member, round_trips: f64, way: Way) -> CostTerms {
@@ -225,7 +336,7 @@ impl Collector<'_> {
     }
 
     /// Costs again those nodes to which the way is known: a handful among perhaps a thousand.
-    fn correct_by_seen(&self, scratch: &mut Scratch, round_trips: f64) {
+    fn correct_by_seen(&self, scratch: &mut Scratch, sieve: &Sieve<'_>, round_trips: f64) {
         for seen in self.seen {
             let members = self.fleet.members();
             let Ok(slot) = members.binary_search_by_key(&seen.member, Member::key) else {
@@ -236,7 +347,9 @@ impl Collector<'_> {
                 Place::Member(slot) => slot + 1,
             };
             let candidates = &mut scratch.candidates;
-            if let Ok(at) = candidates.binary_search_by_key(&(slot + 1), order) {
+            if let Ok(at) = candidates.binary_search_by_key(&(slot + 1), order)
+                && sieve.by(&members[slot]) == Ok(By::Redirect)
+            {
                 let terms = self.member_terms(&members[slot], round_trips, self.seen_way(seen));
                 candidates[at].cost_s = terms.total_s();
             }
@@ -276,28 +389,63 @@ impl Collector<'_> {
 struct Sieve<'a> {
     flow: &'a Flow<'a>,
     allowance: Allowance,
-    is_ipv6: bool,
+    /// `None` for a client on this machine, which has both.
+    family: Option<Family>,
+    relays: Relays,
+    /// Whether this node could send one more flow, its own or not.
+    here_has_slot: bool,
     /// Whom to ask for members this client cannot reach, if there are any.
     unreachable: Option<&'a Collector<'a>>,
 }
 
 impl Sieve<'_> {
-    fn exclusion(&self, member: &Member) -> Option<Exclusion> {
+    fn by(&self, member: &Member) -> Result<By, Exclusion> {
         let flow = self.flow;
         if let Some(excluded) = member.exclusion(flow.revision, &flow.root) {
-            return Some(excluded);
+            return Err(excluded);
         }
         if !flow.avoid.is_empty() && flow.avoid.contains(member.id()) {
-            Some(Exclusion::Avoided)
+            return Err(Exclusion::Avoided);
+        }
+        let by = match (self.relays, self.bar(member)) {
+            (Relays::Always, _) | (Relays::WhereNeeded, Some(_)) => By::Relay,
+            (Relays::Never | Relays::WhereNeeded, None) => By::Redirect,
+            (Relays::Never, Some(bar)) => return Err(bar),
+        };
+        let (capacity, flows) = (member.capacity(), member.wanting_flows());
+        let has_slot = flow.turn == Turn::Underway
+            || self.allowance.has_slot(capacity, flows)
+                && (by == By::Redirect || self.here_has_slot);
+        if has_slot {
+            Ok(by)
+        } else {
+            Err(Exclusion::Full)
+        }
+    }
+
+    /// Why this client cannot be redirected to `member`; `None` if it can.
+    fn bar(&self, member: &Member) -> Option<Exclusion> {
+        let flow = self.flow;
+        if flow.manner != Manner::AsSet {
+            Some(Exclusion::NoRedirect)
+        } else if member.reach() == Reach::Private {
+            Some(Exclusion::Private)
         } else if !flow.scheme.may_lead_to(member.scheme()) {
             Some(Exclusion::Scheme)
-        } else if self.is_ipv6 && member.is_ipv4_only() && !flow.client.is_loopback() {
+        } else if self.is_of_another_family(member) {
             Some(Exclusion::Family)
-        } else if self.cannot_reach(member) {
-            Some(Exclusion::Unreachable)
         } else {
-            let (capacity, flows) = (member.capacity(), member.wanting_flows());
-            (!self.allowance.has_slot(capacity, flows)).then_some(Exclusion::Full)
+            self.cannot_reach(member).then_some(Exclusion::Unreachable)
+        }
+    }
+
+    /// Whether this client's family of addresses is not the member's. Who has come by IPv4 may well
+    /// have IPv6 too: that is put to the test where nothing is relayed.
+    fn is_of_another_family(&self, member: &Member) -> bool {
+        match self.family {
+            Some(Family::Ipv6) => member.is_ipv4_only(),
+            Some(Family::Ipv4) => member.is_ipv6_only() && self.relays != Relays::Never,
+            None => false,
         }
     }
 

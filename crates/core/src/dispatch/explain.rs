@@ -1,6 +1,6 @@
 //! Why a decision is as it is, in the terms it was made of.
 
-use super::candidate::Collector;
+use super::{By, candidate::Collector};
 use crate::{
     fleet::{Exclusion, MemberId, Zone},
     policy::{Candidate, CostTerms, Place},
@@ -41,6 +41,8 @@ pub enum Ground {
 pub struct Considered {
     /// Which; `None` is the node that decides.
     pub member: Option<MemberId>,
+    /// How the flow would get from there to its client; `None` for the node that decides.
+    pub by: Option<By>,
     /// Where it stands.
     pub zone: Option<Zone>,
     /// Flows on it.
@@ -52,6 +54,13 @@ pub struct Considered {
     /// Whether the policy may choose it: not if it is far and a near one is good enough, nor beside
     /// a node that serves whatever it can.
     pub is_weighed: bool,
+}
+
+impl Considered {
+    /// Whether the client itself can get there, so that a list for it may name this node.
+    pub fn is_open_to_client(&self) -> bool {
+        self.by != Some(By::Relay)
+    }
 }
 
 /// A node that is not.
@@ -82,6 +91,7 @@ pub(super) fn explain(
         Some(why) => explanation.excluded.push(Excluded { member: None, why }),
         None => explanation.considered.push(Considered {
             member: None,
+            by: None,
             zone: collector.settings.zone.clone(),
             flows: here.load.flows(),
             capacity_bytes_per_s: here.capacity.bytes_per_s(),
@@ -91,14 +101,15 @@ pub(super) fn explain(
     }
     for (slot, member) in collector.fleet.members().iter().enumerate() {
         let id = Some(member.id().clone());
-        match collector.exclusion(member) {
-            Some(why) => explanation.excluded.push(Excluded { member: id, why }),
-            None => explanation.considered.push(Considered {
+        match collector.by(member) {
+            Err(why) => explanation.excluded.push(Excluded { member: id, why }),
+            Ok(by) => explanation.considered.push(Considered {
                 member: id,
+                by: Some(by),
                 zone: member.zone().cloned(),
                 flows: member.load().flows(),
                 capacity_bytes_per_s: member.capacity().bytes_per_s(),
-                terms: collector.terms(member),
+                terms: collector.terms(by, member),
                 is_weighed: is_weighed(Place::Member(slot)),
             }),
         }

@@ -29,6 +29,8 @@ pub struct Flow<'a> {
     pub scheme: Scheme,
     /// Whether it has waited.
     pub turn: Turn,
+    /// How it may be led to another node.
+    pub manner: Manner,
 }
 
 /// Which part of a content is asked for.
@@ -40,6 +42,27 @@ pub enum Part {
     Rest(u64),
     /// Something else: a segment, a few ranges.
     Span,
+}
+
+/// How a client may be led to another node.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Manner {
+    /// As it is set.
+    #[default]
+    AsSet,
+    /// By relay, and from another node rather than from here: the client has asked for that.
+    ByRelay,
+    /// By anything but a redirect, which it would not follow.
+    NotByRedirect,
+}
+
+/// How a flow gets to a client from a member.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum By {
+    /// The client is sent there.
+    Redirect,
+    /// Through this node.
+    Relay,
 }
 
 /// Whether the node that decides has the bytes.
@@ -56,6 +79,8 @@ pub enum Holding {
 pub enum Turn {
     /// It is.
     First,
+    /// Its body has begun, and whoever fed it has failed. It has its slot.
+    Underway,
     /// It has waited for a slot, and now is its turn.
     Waited,
 }

@@ -6,7 +6,7 @@
 use core::net::IpAddr;
 use std::time::Instant;
 
-use super::{Flow, Part};
+use super::{Flow, Part, Turn};
 use crate::{fleet::MemberId, root::Root};
 
 /// One decision.
@@ -26,6 +26,8 @@ pub struct Decided {
     pub part: Part,
     /// What.
     pub choice: Choice,
+    /// Who fed the body before and failed, if it was under way.
+    pub instead_of: Option<MemberId>,
     /// The cost of the chosen one, or the wait that was too long, in seconds.
     pub cost_s: f64,
     /// Among how many candidates.
@@ -39,6 +41,8 @@ pub enum Choice {
     Here,
     /// To redirect there.
     Member(MemberId),
+    /// To relay from there.
+    Relay(MemberId),
     /// To refuse.
     Rejected,
 }
@@ -63,6 +67,7 @@ impl Journal {
         candidates: usize,
     ) {
         self.noted += 1;
+        let failed = flow.avoid.last().filter(|_| flow.turn == Turn::Underway);
         let decided = Decided {
             at: now,
             number: self.noted,
@@ -71,6 +76,7 @@ impl Journal {
             bytes: flow.bytes,
             part: flow.part,
             choice,
+            instead_of: failed.cloned(),
             cost_s,
             candidates,
         };

@@ -19,6 +19,18 @@ pub enum Offload {
     WhenBusy,
 }
 
+/// How requests are offloaded.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Way {
+    /// By redirect alone.
+    Redirect,
+    /// By relay alone.
+    Relay,
+    /// By redirect, and by relay where a redirect cannot work.
+    #[default]
+    Suited,
+}
+
 /// What is set for one dispatcher.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -26,6 +38,8 @@ pub struct Settings {
     pub policy: PolicyKind,
     /// When to offload.
     pub offload: Offload,
+    /// How.
+    pub way: Way,
     /// No node is given more flows than it can carry at this rate each.
     pub min_flow_rate: Rate,
     /// Where this node stands.
@@ -45,6 +59,7 @@ impl Default for Settings {
         Self {
             policy: PolicyKind::default(),
             offload: Offload::default(),
+            way: Way::default(),
             min_flow_rate: Rate::from_bytes_per_s(Self::MIN_FLOW_RATE_BYTES_PER_S),
             zone: None,
             zones: Zones::default(),

@@ -5,10 +5,12 @@ use std::{net::IpAddr, time::Duration};
 use super::*;
 use crate::{
     catalog::Revision,
-    fleet::{Exclusion, Hello, Scheme, Zones},
+    fleet::{Exclusion, Hello, Reach, Scheme, Zones},
     load::{Limit, Pressure},
     root::Root,
 };
+
+mod relay;
 
 const ROOT: Root = Root([1; 32]);
 const MIB: u64 = 1 << 20;
@@ -28,6 +30,7 @@ pub(super) fn flow(bytes: u64, avoid: &[MemberId]) -> Flow<'_> {
         avoid,
         scheme: Scheme::Http,
         turn: Turn::First,
+        manner: Manner::AsSet,
     }
 }
 
@@ -44,6 +47,7 @@ fn join_all(
             epoch: 1,
             version: String::new(),
             zone: None,
+            reach: Reach::default(),
         };
         let report = Report {
             complete: Revision(5),
@@ -105,6 +109,14 @@ fn unlimited() -> Settings {
     Settings {
         min_flow_rate: Rate::from_bytes_per_s(1.0),
         ..Settings::default()
+    }
+}
+
+/// The same, where nothing is relayed.
+fn redirecting() -> Settings {
+    Settings {
+        way: Way::Redirect,
+        ..unlimited()
     }
 }
 
@@ -186,7 +198,7 @@ fn a_client_is_not_led_from_https_to_http() {
         ("https://m", Scheme::Http, [0, 10]),
         ("https://m", Scheme::Https, [0, 10]),
     ] {
-        let mut fleet = dispatcher_at(now, 1e4, &[1e12], url, unlimited());
+        let mut fleet = dispatcher_at(now, 1e4, &[1e12], url, redirecting());
         let asked = Flow {
             scheme,
             ..flow(MIB, &[])
@@ -268,6 +280,7 @@ fn near_is_first_and_far_when_near_costs_twice_as_much() {
             epoch: 1,
             version: String::new(),
             zone: Some(zone.parse().unwrap()),
+            reach: Reach::default(),
         };
         let capacity = Rate::from_bytes_per_s(if at == 0 { 150e6 } else { 100e6 });
         let report = Report {
@@ -430,7 +443,7 @@ fn flows_that_clients_slow_down_take_no_slot() {
 #[test]
 fn a_client_that_could_not_get_there_is_sent_elsewhere() {
     let now = Instant::now();
-    let mut fleet = dispatcher(now, 1.0, &[1e9, 1e8]);
+    let mut fleet = dispatcher_at(now, 1.0, &[1e9, 1e8], "http://m", redirecting());
     let asked = flow(MIB, &[]);
     assert_eq!(spread(&mut fleet, now, 1, &asked), [0, 1, 0]);
     let later = now + Duration::from_secs(4);

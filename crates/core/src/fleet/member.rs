@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    Condition, Evidence, Exclusion, Held, Hello, Liveness, MemberId, MemberState, Report, Scheme,
-    Standing, Zone, believed,
+    Condition, Evidence, Exclusion, Held, Hello, Liveness, MemberId, MemberState, Reach, Report,
+    Scheme, Standing, Zone, believed,
     detector::{Detector, HeardFrom, Stream},
     ejection::{Ejector, Verdict},
     ledger::Ledger,
@@ -36,6 +36,7 @@ pub struct Member {
     standing: Standing,
     scheme: Scheme,
     family: Family,
+    reach: Reach,
     condition: Condition,
     /// Everything up to this revision is held.
     complete: Revision,
@@ -89,6 +90,7 @@ impl Member {
             standing: Standing::Trusted,
             scheme: Scheme::of_url(&hello.url),
             family: Family::of_url(&hello.url),
+            reach: hello.reach,
             condition: Condition::Normal,
             complete: Revision::ZERO,
             pace: Pace::of(Rate::GIGABIT),
@@ -247,6 +249,16 @@ impl Member {
     /// it. Who has come by IPv4 may well have IPv6 too.
     pub fn is_ipv4_only(&self) -> bool {
         self.family == Family::Ipv4
+    }
+
+    /// Whether its address is an IPv6 one. Who has come by IPv4 may well have IPv6 too, and may not.
+    pub fn is_ipv6_only(&self) -> bool {
+        self.family == Family::Ipv6
+    }
+
+    /// Who can reach it.
+    pub fn reach(&self) -> Reach {
+        self.reach
     }
 
     fn distrust(&self) -> Option<Exclusion> {

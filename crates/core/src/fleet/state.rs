@@ -63,8 +63,12 @@ pub enum Exclusion {
     Full,
     /// It has not proved to hold this version.
     LacksContent,
+    /// The client is not to be redirected, and nothing is relayed.
+    NoRedirect,
     /// It is in this state.
     NotReady(MemberState),
+    /// Only the server can reach it.
+    Private,
     /// It is tried with one flow at a time, and that one is not over.
     Probation,
     /// The client asked by https, and this member has none.
@@ -101,7 +105,9 @@ impl fmt::Display for Exclusion {
             Self::Family => "the client came by IPv6 and its address is IPv4",
             Self::Full => "no slot free",
             Self::LacksContent => "has not proved to hold this version",
+            Self::NoRedirect => "the client is not to be redirected, and nothing is relayed",
             Self::NotReady(state) => return write!(f, "{state}"),
+            Self::Private => "clients cannot reach it, and nothing is relayed",
             Self::Probation => "on probation, and its one flow is not over",
             Self::Scheme => "the client asked by https and it has none",
             Self::Unreachable => "this client was sent there and did not arrive",

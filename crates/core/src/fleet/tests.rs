@@ -32,6 +32,7 @@ impl Scene {
             epoch,
             version: String::new(),
             zone: None,
+            reach: Reach::default(),
         };
         self.fleet
             .handle(self.start + at, &Input::Joined(&hello))
@@ -212,6 +213,7 @@ fn strangers_and_crowds_are_refused() {
             epoch: 0,
             version: String::new(),
             zone: None,
+            reach: Reach::default(),
         };
         let joined = fleet.handle(now, &Input::Joined(&hello));
         assert_eq!(joined.is_ok(), at < Fleet::MAX_MEMBERS, "{at}");
@@ -290,6 +292,7 @@ fn farm(members: u64, seconds: u32, told: impl Fn(u64, &mut Report)) -> Fleet {
                     epoch: 1,
                     version: String::new(),
                     zone: None,
+                    reach: Reach::default(),
                 };
                 fleet.handle(now, &Input::Joined(&hello)).unwrap();
                 fleet.handle(now, &Input::StreamOpened(&name(at))).unwrap();
@@ -419,6 +422,7 @@ fn orders_outlive_members() {
         epoch: 3,
         version: String::new(),
         zone: None,
+        reach: Reach::default(),
     };
     let refused = order(&mut scene, Input::Joined(&hello)).unwrap_err();
     assert!(
@@ -516,6 +520,7 @@ fn seen(report: Option<Report>) -> MemberView {
             epoch: 1,
             version: String::new(),
             zone: None,
+            reach: Reach::default(),
         },
         state: MemberState::Ready,
         report,

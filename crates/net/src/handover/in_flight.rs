@@ -23,7 +23,7 @@ use crate::{
     listener::Core,
     observe::{Asked, AskedVersion, Exchange, Outcome},
     service::{Client, Decision, Service},
-    streamed::is_change,
+    streamed::outcome_of,
     sweeper::{Activity, Phase},
 };
 
@@ -338,7 +338,7 @@ impl<S: Service> Watched<S> {
             Some(Ok(frame)) => {
                 notes.sent_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
             }
-            Some(Err(error)) if is_change(error) => notes.outcome = Outcome::CutFileChanged,
+            Some(Err(error)) if let Some(outcome) = outcome_of(error) => notes.outcome = outcome,
             Some(Err(_)) => notes.outcome = Outcome::CutFileUnreadable,
             None => {}
         }

@@ -1,9 +1,15 @@
 //! Plain TCP: one system call for each send, pages by reference.
 
-use std::io::{self, IoSlice};
+use std::{
+    io::{self, IoSlice},
+    os::fd::BorrowedFd,
+};
 
 use overspill_http1::range::ByteRange;
-use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown};
+use rustix::{
+    net::{SendAncillaryBuffer, SendFlags, Shutdown},
+    pipe::{SpliceFlags, splice},
+};
 use tokio::{io::Interest, net::TcpStream};
 
 use super::{More, Transport};
@@ -88,6 +94,24 @@ impl Transport for Direct {
                 Some(&mut at),
                 wanted,
             )?)
+        })
+        .await
+    }
+
+    async fn send_pipe(
+        &mut self,
+        pipe: BorrowedFd<'_>,
+        bytes: u64,
+        more: More,
+    ) -> io::Result<usize> {
+        let wanted = bytes.min(CALL_BYTES) as usize;
+        let usual = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+        let flags = match more {
+            More::Follows => usual | SpliceFlags::MORE,
+            More::Nothing => usual,
+        };
+        when_writable(self.stream(), || {
+            Ok(splice(pipe, None, self.stream(), None, wanted, flags)?)
         })
         .await
     }

@@ -4,7 +4,7 @@
 //! It works over any stream, so a connection can be tested without a socket. What follows a head is
 //! put behind it in one buffer: head and small body share a record, a segment and a system call.
 
-use std::{io, rc::Rc};
+use std::{io, os::fd::BorrowedFd, rc::Rc};
 
 use overspill_http1::range::ByteRange;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -104,6 +104,22 @@ impl<T: AsyncRead + AsyncWrite + Readiness + Unpin + 'static> Transport for Secu
         let bytes = buffer.len() - before;
         self.send_now(buffer).await?;
         Ok(bytes)
+    }
+
+    async fn send_pipe(
+        &mut self,
+        pipe: BorrowedFd<'_>,
+        bytes: u64,
+        _more: More,
+    ) -> io::Result<usize> {
+        let mut buffer = self.take_waiting();
+        let before = buffer.len();
+        let room = self.buffers.capacity_bytes().saturating_sub(before).max(1);
+        buffer.resize(before + bytes.min(room as u64) as usize, 0);
+        let read = rustix::io::read(pipe, &mut buffer[before..])?;
+        buffer.truncate(before + read);
+        self.send_now(buffer).await?;
+        Ok(read)
     }
 
     async fn end(&mut self) {

@@ -45,6 +45,7 @@ fn logged(decision: &Decision) -> LoggedDecision<'_> {
     match decision {
         Decision::Serve => LoggedDecision::Serve,
         Decision::Redirect(member) => LoggedDecision::Redirect { member },
+        Decision::Relay(member) => LoggedDecision::Relay { member },
         Decision::SendBack => LoggedDecision::SendBack { member: "" },
         Decision::Reject => LoggedDecision::Reject,
     }

@@ -53,6 +53,11 @@ pub enum LoggedDecision<'a> {
         /// Where to.
         member: &'a str,
     },
+    /// Passed on from another node, which is named.
+    Relay {
+        /// Where from, at the start.
+        member: &'a str,
+    },
     /// Turned away: overload or a limit.
     Reject,
     /// Back to whoever sent the client, because the promised version is not here.
@@ -69,16 +74,19 @@ impl<'a> LoggedDecision<'a> {
     pub fn word(self) -> &'static str {
         match self {
             Self::Redirect { .. } => "redirect",
+            Self::Relay { .. } => "relay",
             Self::Reject => "reject",
             Self::SendBack { .. } => "send-back",
             Self::Serve => "serve",
         }
     }
 
-    /// The node the client was sent to; empty if to none.
+    /// The node the client was sent to, or its bytes came from; empty if none.
     pub(super) fn member(self) -> &'a str {
         match self {
-            Self::Redirect { member } | Self::SendBack { member } => member,
+            Self::Redirect { member } | Self::Relay { member } | Self::SendBack { member } => {
+                member
+            }
             Self::Reject | Self::Serve => "",
         }
     }

@@ -29,11 +29,14 @@ impl TicketOffice {
     }
 
     pub(super) fn seal(&self, dispatch: DispatchId, ask: &Ask<'_>) -> String {
+        // Whoever has none that fits is only relayed to, and never sent back.
+        let host = Some(ask.host).filter(|host| Self::can_return(host));
+        let host = host.unwrap_or_default();
         let ticket = Ticket {
             dispatch,
             root: ask.root,
             expires_s: unix_s() + Ticket::LIFETIME_S,
-            origin: format!("{}://{}", ask.scheme, String::from_utf8_lossy(ask.host)),
+            origin: format!("{}://{}", ask.scheme, String::from_utf8_lossy(host)),
         };
         ticket.seal(&self.key)
     }

@@ -4,8 +4,8 @@ use std::{collections::HashSet, time::Instant};
 
 use overspill_core::{
     catalog::Revision,
-    dispatch::{Flow, Holding, Part, Settings, Turn},
-    fleet::{Hello, Input, Orders, Report, Scheme, Zones},
+    dispatch::{Flow, Holding, Manner, Part, Settings, Turn},
+    fleet::{Hello, Input, Orders, Reach, Report, Scheme, Zones},
     root::Root,
     units::Rate,
 };
@@ -21,6 +21,7 @@ fn listed(fleet: &[Stand<'_>], settings: Settings, client: [u8; 4]) -> Vec<(Stri
     let mut dispatcher = Dispatcher::new(now, settings, Orders::default(), 1);
     for (name, zone, capacity) in fleet {
         let hello = Hello {
+            reach: Reach::default(),
             member: name.parse().unwrap(),
             url: format!("http://{name}"),
             epoch: 1,
@@ -42,6 +43,7 @@ fn listed(fleet: &[Stand<'_>], settings: Settings, client: [u8; 4]) -> Vec<(Stri
     }
     let client = IpAddr::from(client);
     let flow = Flow {
+        manner: Manner::AsSet,
         revision: Revision(5),
         root: Root([1; 32]),
         bytes: 100 << 20,

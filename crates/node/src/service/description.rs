@@ -4,7 +4,7 @@
 
 use overspill_core::{
     catalog::{Content, Revision},
-    dispatch::{Holding, Part, Turn},
+    dispatch::{Holding, Manner, Part, Turn},
     path::{CatalogPath, UrlForm, UrlPath},
 };
 use overspill_http1::{negotiate, status::Status};
@@ -142,6 +142,7 @@ impl<R: Role> NodeService<R> {
             host: visit.request.host,
             scheme: visit.scheme(),
             links: 0,
+            manner: Manner::AsSet,
         };
         let is_named = !visit.request.host.is_empty();
         let own = match subject.holding {

@@ -2,8 +2,10 @@
 //!
 //! It must never send anybody round in circles, nor out of https.
 
+use std::rc::Rc;
+
 use overspill_core::{
-    dispatch::{Holding, Part, Turn},
+    dispatch::{Holding, Manner, Part, Turn},
     fleet::{MemberId, Scheme},
     path::CatalogPath,
     root::Root,
@@ -11,19 +13,20 @@ use overspill_core::{
 use overspill_http1::{
     digest::{self, Wish},
     negotiate::Metalink,
-    request::Method,
+    request::{Method, Version},
     response::Plan,
     status::Status,
 };
 use overspill_net::Answer;
-use overspill_wire::paths::{AVOID, DIRECT, TICKET};
+use overspill_wire::paths::{AVOID, DIRECT, RELAY, TICKET};
 
 use super::{NodeService, visit::Visit};
 use crate::{
-    cache::Ready,
+    cache::{Lack, Ready, Source},
     dispatcher::Waiting,
     links,
-    query::{TreeQuery, Whence},
+    query::{Aspect, TreeQuery, Whence},
+    relay::Chosen,
     role::{Ask, Holder, Role, Route},
 };
 
@@ -33,6 +36,8 @@ pub(super) enum Course {
     Here,
     /// Another.
     Elsewhere(Away),
+    /// Another, through this one.
+    Through(Chosen),
     /// Nobody yet.
     Wait(Waiting),
     /// Nobody, for so many seconds.
@@ -61,9 +66,10 @@ impl<R: Role> NodeService<R> {
         plan: &Plan,
         turn: Turn,
     ) -> Course {
-        let Some(ask) = ask(ready, visit, plan, turn) else {
+        let Some(mut ask) = ask(ready, visit, plan, turn) else {
             return Course::Here;
         };
+        ask.manner = manner(visit, ask.holding);
         if let Some(failed) = visit.query.avoid.last().filter(|_| turn == Turn::First) {
             self.role.returned_from(failed, &ask);
         }
@@ -83,6 +89,11 @@ impl<R: Role> NodeService<R> {
                     member,
                 })
             }
+            Route::Relay {
+                member,
+                url,
+                ticket,
+            } => Course::Through(Chosen::new(member, url, &ticket, &ready.content_path)),
             Route::Wait(waiting) => Course::Wait(waiting),
             Route::Reject { retry_after_s } => Course::Reject { retry_after_s },
         }
@@ -106,6 +117,7 @@ impl<R: Role> NodeService<R> {
             scheme: visit.scheme(),
             turn: Turn::First,
             links: self.rules.load().about(&path).links.0,
+            manner: Manner::AsSet,
         };
         match self.role.route(&ask) {
             Route::Redirect {
@@ -125,8 +137,27 @@ impl<R: Role> NodeService<R> {
                 })
             }
             // It is asked for later again: nobody waits for what may not be there.
-            Route::Here | Route::Wait(_) | Route::Reject { .. } | Route::Nowhere => None,
+            Route::Here
+            | Route::Relay { .. }
+            | Route::Wait(_)
+            | Route::Reject { .. }
+            | Route::Nowhere => None,
         }
+    }
+
+    /// What the catalog knows at `path`, to be had from others; `None` on a node that is not the last
+    /// resort, and for who wants this node's own copy.
+    pub(super) fn other_holders(
+        &self,
+        path: &CatalogPath,
+        lack: Lack,
+        visit: Visit<'_>,
+    ) -> Option<Rc<Ready>> {
+        let is_wanted = visit.query.whence != Whence::Here && visit.query.aspect == Aspect::Content;
+        if !is_wanted || self.role.send_back().is_some() {
+            return None;
+        }
+        self.make_elsewhere_ready(path, lack, visit.now)
     }
 
     /// Notes the arrival of a client with a ticket; says what content it was promised.
@@ -148,6 +179,10 @@ impl<R: Role> NodeService<R> {
             let origin = origin.map_or(server, |ticket| ticket.origin);
             (origin, me)
         });
+        if query.whence == Whence::Here && request.fields.if_match.iter().next().is_some() {
+            // Whoever relays or copies asks somebody else; it is no failure of this node.
+            return context.error(Status::PreconditionFailed, "this version is not here");
+        }
         let way = back.filter(|(to, _)| visit.scheme().may_lead_to(Scheme::of_url(to)));
         let Some((origin, me)) = way else {
             if let Some(away) = self.other_holder(visit) {
@@ -188,13 +223,17 @@ fn ask<'a>(ready: &Ready, visit: Visit<'a>, plan: &Plan, turn: Turn) -> Option<A
         root: content.root,
         bytes,
         part,
-        holding: Holding::Here,
+        holding: match ready.source {
+            Source::Elsewhere(_) => Holding::Elsewhere,
+            Source::File(_) | Source::Memory(_) => Holding::Here,
+        },
         client: visit.client.address.ip(),
         avoid: &visit.query.avoid,
         host: visit.request.host,
         scheme: visit.scheme(),
         turn,
         links: ready.lines.links.map_or(0, |links| links.0),
+        manner: Manner::AsSet,
     })
 }
 
@@ -236,9 +275,21 @@ fn description_line(ready: &Ready, visit: Visit<'_>) -> String {
     }
 }
 
+/// How this client may be led elsewhere.
+fn manner(visit: Visit<'_>, holding: Holding) -> Manner {
+    match (visit.query.whence, holding, visit.request.version) {
+        (Whence::Relayed, ..) => Manner::ByRelay,
+        // Who asks for what this node has on offer need not know that its disk is bad.
+        (_, Holding::Elsewhere, _) => Manner::NotByRedirect,
+        // Clients as old as this often follow nothing.
+        (_, _, Version::Http10) => Manner::NotByRedirect,
+        _ => Manner::AsSet,
+    }
+}
+
 /// The parameters that say what is asked for, without those of one hop; each ends in `&`.
 fn kept_parameters(query: &[u8]) -> String {
-    let of_one_hop = [AVOID, DIRECT, TICKET];
+    let of_one_hop = [AVOID, DIRECT, RELAY, TICKET];
     let kept = query.split(|&byte| byte == b'&').filter(|pair| {
         let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
         !name.is_empty() && !of_one_hop.iter().any(|hop| hop.as_bytes() == name)

@@ -9,8 +9,8 @@ use overspill_net::{FileBody, Now};
 
 use super::{NodeService, visit::Visit};
 use crate::{
-    cache::{MAX_BODY_BYTES, Ready, Source},
-    file::{Dress, FoundFile},
+    cache::{Lack, MAX_BODY_BYTES, Ready, Source},
+    file::{Dress, FileVersion, FoundFile},
     mime,
     role::{Found, Role},
     siblings,
@@ -53,6 +53,7 @@ impl<R: Role> NodeService<R> {
         };
         let ready = Ready {
             lines: file.version.field_lines(dress, now.unix),
+            content_path: path.clone(),
             path,
             source: load(&file),
             version: file.version,
@@ -60,6 +61,38 @@ impl<R: Role> NodeService<R> {
             codings,
         };
         self.keep(key, ready, instant)
+    }
+
+    /// Prepares a file that the catalog knows by its content, and this node has not got; `None` if it
+    /// does not know it so.
+    pub(super) fn make_elsewhere_ready(
+        &self,
+        path: &CatalogPath,
+        lack: Lack,
+        now: &Now,
+    ) -> Option<Rc<Ready>> {
+        let catalog = self.role.catalog();
+        let entry = catalog.entry(path)?;
+        let (size, revision) = (entry.size, entry.revision);
+        let version = FileVersion::known(size, entry.mtime_ns, entry.content?, revision);
+        let rules = self.rules.load_full();
+        let ruling = rules.about(path);
+        let content_type = ruling.content_type.clone();
+        let dress = Dress {
+            content_type: content_type.unwrap_or_else(|| mime::content_type(path)),
+            ruling,
+            coding: None,
+            varies: false,
+        };
+        Some(Rc::new(Ready {
+            lines: version.field_lines(dress, now.unix),
+            path: path.clone(),
+            content_path: path.clone(),
+            source: Source::Elsewhere(lack),
+            version,
+            rules,
+            codings: Vec::new(),
+        }))
     }
 
     /// The representation that this client likes best; the file itself if nothing better is here.
@@ -110,6 +143,7 @@ impl<R: Role> NodeService<R> {
         let ready = Ready {
             lines: file.version.field_lines(dress, visit.now.unix),
             path: plain.path.clone(),
+            content_path: path,
             source: load(&file),
             version: file.version,
             rules: Arc::clone(&plain.rules),

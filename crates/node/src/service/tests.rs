@@ -1,5 +1,7 @@
 //! The life of a request against a role made of a folder and a script.
 
+mod relay;
+
 use std::{
     fs::{self, File},
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -8,13 +10,14 @@ use std::{
 };
 
 use overspill_core::{
-    catalog::{Catalog, Content, InstanceId, Revision},
-    dispatch::{DispatchId, Ticket},
+    catalog::{Catalog, Content, Entry, InstanceId, Kind, Revision},
+    dispatch::{DispatchId, Holding, Manner, Ticket},
     fleet::MemberId,
     root::{Root, Sha256},
 };
+use overspill_http1::range::ByteRange;
 use overspill_http1::request::{Limits, Parsed, parse};
-use overspill_net::{Clock, FileBody, Part, Security};
+use overspill_net::{Body, Clock, FileBody, Part, Security};
 use overspill_store::archive::Contents;
 use overspill_wire::status::FleetStatus;
 
@@ -36,6 +39,7 @@ struct Asked {
     finds: usize,
     returned: Vec<String>,
     avoided: Vec<Vec<String>>,
+    led: Vec<(Holding, Manner)>,
 }
 
 struct Script {
@@ -43,10 +47,40 @@ struct Script {
     away_to: Option<(String, MemberId)>,
     /// The member that everything is offloaded to, if to any.
     offloads_to: Option<MemberId>,
+    /// Whether its files are known to be bad, and everything is relayed.
+    is_unreadable: bool,
+    /// Empty unless the files are bad.
+    catalog: Catalog,
     asked: Mutex<Asked>,
 }
 
+impl Script {
+    /// Makes its files bad; the catalog says what they were.
+    fn damage(&mut self) {
+        self.is_unreadable = true;
+        for name in ["large.bin", "small.txt"] {
+            let entry = Arc::new(Entry {
+                kind: Kind::File,
+                size: fs::metadata(self.folder.join(name)).unwrap().len(),
+                mtime_ns: 1_000_000_000,
+                mode: 0o644,
+                revision: Revision(3),
+                content: Some(CONTENT),
+                stamp: None,
+            });
+            let path = CatalogPath::parse(name.as_bytes()).unwrap();
+            self.catalog.apply(Revision(3), [(&path, Some(&entry))]);
+        }
+    }
+}
+
 const ROOT: Root = Root([7; 32]);
+
+const CONTENT: Content = Content {
+    root: ROOT,
+    sha256: Sha256([0; 32]),
+    crc32: 0,
+};
 
 const CLIENT: Client = Client {
     address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1),
@@ -59,7 +93,7 @@ impl Role for Script {
     }
 
     fn catalog(&self) -> Arc<Catalog> {
-        Arc::new(Catalog::new(InstanceId(1)))
+        Arc::new(self.catalog.clone())
     }
 
     fn find_in_memory(&self, path: &CatalogPath) -> Option<Found> {
@@ -74,20 +108,16 @@ impl Role for Script {
             "elsewhere" => return Found::Elsewhere,
             "" | "folder" => return Found::Folder,
             "secret" => return Found::Unreadable,
+            _ if self.is_unreadable => return Found::Unreadable,
             _ => {}
         }
         let Ok(file) = File::open(self.folder.join(path.to_text().as_ref())) else {
             return Found::Absent;
         };
         let size = file.metadata().unwrap().len();
-        let content = Content {
-            root: ROOT,
-            sha256: Sha256([0; 32]),
-            crc32: 0,
-        };
         Found::File(FoundFile {
             body: FileBody::Object(Arc::new(file)),
-            version: FileVersion::known(size, 1_000_000_000, content, Revision(3)),
+            version: FileVersion::known(size, 1_000_000_000, CONTENT, Revision(3)),
         })
     }
 
@@ -101,9 +131,16 @@ impl Role for Script {
             (Revision(3), ROOT, &b"h"[..])
         );
         let avoid = ask.avoid.iter().map(ToString::to_string).collect();
-        self.asked.lock().unwrap().avoided.push(avoid);
+        let mut asked = self.asked.lock().unwrap();
+        asked.avoided.push(avoid);
+        asked.led.push((ask.holding, ask.manner));
         match &self.offloads_to {
             None => Route::Here,
+            Some(member) if self.is_unreadable => Route::Relay {
+                member: member.clone(),
+                url: "http://m".into(),
+                ticket: "T".into(),
+            },
             Some(member) => Route::Redirect {
                 member: member.clone(),
                 url: "http://m".into(),
@@ -156,6 +193,8 @@ fn scene(change: impl FnOnce(&mut Script)) -> Scene {
         folder: folder.path().to_owned(),
         away_to: None,
         offloads_to: None,
+        is_unreadable: false,
+        catalog: Catalog::new(InstanceId(1)),
         asked: Mutex::default(),
     };
     change(&mut script);
@@ -351,6 +390,7 @@ fn received(body: Body) -> String {
                 match part {
                     Part::Bytes(bytes) => text.push_str(str::from_utf8(&bytes).unwrap()),
                     Part::File { range, .. } => text.push_str(&"x".repeat(range.len() as usize)),
+                    Part::Relay(_) => panic!("relayed"),
                 }
             }
             assert_eq!(text.len() as u64, bytes);

@@ -255,6 +255,7 @@ mod tests {
             epoch: 1,
             version: String::new(),
             zone: String::new(),
+            reach: overspill_wire::fleet::ReachName::Public,
             proof: String::new(),
         };
         join.proof = join.proof(theirs, &nonce('a')).to_string();

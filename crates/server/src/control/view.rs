@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use overspill_core::{
     catalog::Revision,
-    fleet::{Fleet, Hello, Member, MemberId, MemberState, MemberView, Report, Zone},
+    fleet::{Fleet, Hello, Member, MemberId, MemberState, MemberView, Reach, Report, Zone},
 };
 use overspill_wire::{
     fleet::Event,
@@ -32,7 +32,8 @@ pub(super) fn view_for(listener: &MemberId, fleet: &Fleet, zone: Option<&Zone>) 
     let (before, after) = members.split_at(own.unwrap_or(0));
     let others = after.iter().chain(before);
     let others = others
-        .filter(|member| member.id() != listener)
+        // Nobody but the server can reach the private ones.
+        .filter(|member| member.id() != listener && member.reach() == Reach::Public)
         .take(MAX_MEMBERS - 1)
         .map(seen);
     let server = server(fleet, zone).into_iter();
@@ -76,6 +77,7 @@ fn server(fleet: &Fleet, zone: Option<&Zone>) -> Option<MemberView> {
             epoch: 0,
             version: String::new(),
             zone: zone.cloned(),
+            reach: Reach::default(),
         },
         state: MemberState::Ready,
         report: Some(report),
@@ -103,6 +105,7 @@ mod tests {
                 epoch: 1,
                 version: String::new(),
                 zone: None,
+                reach: Reach::default(),
             };
             let report = Report::idle(1, 1, Rate::GIGABIT);
             fleet.handle(now, &Input::Joined(&hello)).unwrap();

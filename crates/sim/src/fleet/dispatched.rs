@@ -5,8 +5,10 @@
 
 use overspill_core::{
     catalog::Revision,
-    dispatch::{Decision, DispatchId, Dispatcher, Flow, Holding, Output, Part, Settings},
-    fleet::{Hello, HereLoad, Input, MemberId, Orders, Report, Scheme},
+    dispatch::{
+        Decision, DispatchId, Dispatcher, Flow, Holding, Manner, Output, Part, Settings, Way,
+    },
+    fleet::{Hello, HereLoad, Input, MemberId, Orders, Reach, Report, Scheme},
     load::{ClientSample, Footing, Limit, Pressure},
     policy::PolicyKind,
     root::Root,
@@ -69,6 +71,7 @@ impl Dispatched {
         let settings = Settings {
             policy,
             min_flow_rate: rate.unwrap_or_else(|| Rate::from_bytes_per_s(1.0)),
+            way: Way::Redirect,
             ..Settings::default()
         };
         let now = clock.at(Time::ZERO);
@@ -97,6 +100,7 @@ impl Dispatched {
                 epoch: EPOCH,
                 version: String::new(),
                 zone: None,
+                reach: Reach::default(),
             };
             self.handle(Time::ZERO, &Input::Joined(&hello));
             self.handle(Time::ZERO, &Input::StreamOpened(&id));
@@ -167,13 +171,15 @@ impl Balancer for Dispatched {
             avoid: &avoid,
             scheme: Scheme::Http,
             turn: request.turn,
+            manner: Manner::AsSet,
         };
         let instant = self.clock.at(now);
         for failed in &avoid {
             self.dispatcher.returned_from(instant, &flow, failed);
         }
         match self.dispatcher.decide(instant, &flow) {
-            Decision::Nowhere | Decision::Reject { .. } => Answer::Refused,
+            // Relays: not under these settings.
+            Decision::Nowhere | Decision::Reject { .. } | Decision::Relay { .. } => Answer::Refused,
             Decision::Redirect { slot, dispatch } => {
                 let at = self.mirror_in(slot);
                 self.mirrors[at].arrived.push(dispatch);

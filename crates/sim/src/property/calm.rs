@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use overspill_core::{
-    dispatch::{Flow, Holding, Part, Turn},
+    dispatch::{Flow, Holding, Manner, Part, Turn},
     fleet::{MemberId, MemberState, MemberView, Scheme, Standing},
 };
 
@@ -154,5 +154,6 @@ fn probe(file: &File) -> Flow<'static> {
         avoid: &[],
         scheme: Scheme::Http,
         turn: Turn::First,
+        manner: Manner::AsSet,
     }
 }

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use overspill_core::{
     catalog::Revision,
     dispatch::DispatchId,
-    fleet::{Condition, Held, Hello, MemberId, Report},
+    fleet::{Condition, Held, Hello, MemberId, Reach, Report},
     load::LoadHistogram,
     root::Root,
     units::Rate,
@@ -55,6 +55,7 @@ impl Node {
                 epoch: 1,
                 version: String::new(),
                 zone: None,
+                reach: Reach::default(),
             },
             is_up: false,
             complete: Revision::ZERO,

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use overspill_core::{
-    dispatch::{Flow, Holding, Part, Turn},
+    dispatch::{Flow, Holding, Manner, Part, Turn},
     fleet::{Evidence, MemberState, MemberView, Scheme},
 };
 
@@ -110,6 +110,7 @@ fn asked(world: &mut World) -> Asked {
             avoid: &[],
             scheme,
             turn: Turn::First,
+            manner: Manner::AsSet,
         },
         avoid,
     }

@@ -11,6 +11,7 @@ use overspill_core::{
     catalog::Revision,
     dispatch::{
         Decision, Dispatcher, Flow, Holding, MIN_OFFLOAD_BYTES, Output, Settings, Turn, WaiterId,
+        Way,
     },
     fleet::{Change, Evidence, FleetError, FleetEvent, HereLoad, Input, MemberId, Orders, Report},
     load::LoadHistogram,
@@ -78,6 +79,7 @@ impl World {
         let settings = Settings {
             policy: overspill_core::policy::PolicyKind::ALL[random.usize(0..6)],
             min_flow_rate,
+            way: Way::Redirect,
             ..Settings::default()
         };
         let mut nodes: Vec<Node> = (1..=random.usize(1..10))
@@ -233,6 +235,8 @@ impl World {
                 checks::may_serve(self, &flow, slot)?;
                 self.note_redirected(&flow, slot, dispatch)?;
             }
+            // See the settings.
+            Decision::Relay { .. } => return Err("relays where only redirects are set".into()),
             Decision::Wait(waiter) => {
                 if flow.turn == Turn::Waited {
                     return Err("who has waited waits again".into());

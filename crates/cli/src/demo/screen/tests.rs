@@ -37,6 +37,8 @@ fn scene() -> Scene {
         decisions: DecisionCounts {
             serve: 60,
             redirect: 40,
+            relay: 0,
+            switch: 0,
             wait: 0,
             reject: 0,
             avoided: 3,

@@ -38,6 +38,8 @@ fn good() -> Summary {
         decisions: Some(DecisionCounts {
             serve: 30,
             redirect: 20,
+            relay: 0,
+            switch: 0,
             wait: 0,
             reject: 0,
             avoided: 4,

@@ -12,6 +12,7 @@ fn a_view_makes_members_and_unmakes_them() {
             epoch: 1,
             version: String::new(),
             zone: None,
+            reach: Reach::default(),
         },
         state,
         report: Some(Report {

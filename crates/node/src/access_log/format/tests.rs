@@ -164,12 +164,14 @@ fn words_of_outcomes_and_decisions_are_distinct() {
         Outcome::CutFileChanged,
         Outcome::CutFileUnreadable,
         Outcome::CutIdle,
+        Outcome::CutNobodyLeft,
         Outcome::CutTooSlow,
     ]
     .map(Outcome::word);
     let member = "m";
     let decisions = [
         LoggedDecision::Redirect { member },
+        LoggedDecision::Relay { member },
         LoggedDecision::Reject,
         LoggedDecision::SendBack { member },
         LoggedDecision::Serve,
@@ -178,7 +180,7 @@ fn words_of_outcomes_and_decisions_are_distinct() {
     let mut words = [&outcomes[..], &decisions].concat();
     words.sort_unstable();
     words.dedup();
-    assert_eq!(words.len(), 10);
+    assert_eq!(words.len(), 12);
 }
 
 #[test]

@@ -1,0 +1,205 @@
+//! Who feeds a body: the choice behind a relay, and what is learned from how it goes.
+//!
+//! A body of known content may come from this node's own file or from any member that has proved to
+//! hold it, and changes its feeder when one fails; the client sees one response. It must never send
+//! anybody anywhere, and never relay a request that was relayed here: such a one asks for this very
+//! node (`?direct`), and its body has no [`Steering`].
+
+use std::{cell::RefCell, error::Error, fmt, net::IpAddr, rc::Rc, sync::Arc};
+
+use overspill_core::{
+    catalog::Revision,
+    dispatch::{Holding, Manner, Part, Turn},
+    fleet::{MemberId, Scheme},
+    path::CatalogPath,
+    root::Root,
+    transfer::{Fault, Span},
+};
+use overspill_net::{Choice, FileBody, Guide, Relay, Relayer, Source};
+use overspill_wire::paths::{DIRECT, TICKET};
+
+use crate::role::{Ask, Role, Route};
+
+/// A member that was chosen, and where it has the content.
+#[derive(Clone, Debug)]
+pub(crate) struct Chosen {
+    pub(crate) member: MemberId,
+    pub(crate) source: Source,
+}
+
+/// What a body is of, and for whom.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    /// Where the catalog has it.
+    pub(crate) path: CatalogPath,
+    pub(crate) root: Root,
+    pub(crate) revision: Revision,
+    pub(crate) client: IpAddr,
+    pub(crate) host: Box<[u8]>,
+    pub(crate) scheme: Scheme,
+}
+
+/// The choice of feeders for one response, shared by its parts.
+pub(crate) struct Steering<R> {
+    role: Arc<R>,
+    subject: Subject,
+    /// This node's own file, while it is good.
+    own: Option<FileBody>,
+    feeder: Feeder,
+    /// Members that failed this response, the latest last.
+    failed: Vec<MemberId>,
+}
+
+/// Who feeds now.
+#[derive(Debug)]
+enum Feeder {
+    Here,
+    Member(Chosen),
+    Nobody,
+}
+
+/// The [`Guide`] of one part.
+struct Steer<R>(Rc<RefCell<Steering<R>>>);
+
+impl<R> fmt::Debug for Steer<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Steer")
+    }
+}
+
+impl Chosen {
+    /// What `path` is asked for by at the member; the ticket names the dispatch, and `?direct` keeps
+    /// it from being led on.
+    pub(crate) fn new(member: MemberId, url: String, ticket: &str, path: &CatalogPath) -> Self {
+        let target = format!("{}?{DIRECT}&{TICKET}={ticket}", path.to_url());
+        let url = Arc::from(url);
+        Self {
+            member,
+            source: Source { url, target },
+        }
+    }
+}
+
+impl<R: Role> Steering<R> {
+    /// Begins with `chosen`, or with this node's `own` file if nobody is.
+    pub(crate) fn new(
+        role: Arc<R>,
+        subject: Subject,
+        own: Option<FileBody>,
+        chosen: Option<Chosen>,
+    ) -> Rc<RefCell<Self>> {
+        Rc::new(RefCell::new(Self {
+            role,
+            subject,
+            own,
+            feeder: chosen.map_or(Feeder::Here, Feeder::Member),
+            failed: Vec::new(),
+        }))
+    }
+
+    /// Whoever feeds now.
+    fn current(&mut self) -> Choice {
+        match (&self.feeder, &self.own) {
+            (Feeder::Here, Some(own)) => Choice::Here(own.clone()),
+            (Feeder::Member(chosen), _) => Choice::Member(chosen.source.clone()),
+            (Feeder::Here, None) | (Feeder::Nobody, _) => Choice::Nobody,
+        }
+    }
+
+    /// The feeder has failed: what that says of it.
+    fn note(&mut self, fault: Fault, rest: Span) {
+        let (path, offset) = (&self.subject.path, rest.start);
+        match std::mem::replace(&mut self.feeder, Feeder::Nobody) {
+            Feeder::Here => {
+                tracing::error!(%path, offset, reason = %fault, "the file here fails in the middle");
+                self.own = None;
+            }
+            Feeder::Member(Chosen { member, .. }) => {
+                tracing::warn!(
+                    %member, %path, offset, reason = %fault,
+                    "a member fails a body that is relayed"
+                );
+                let dispatcher = self.role.dispatcher();
+                if let (Some(evidence), Some(dispatcher)) = (fault.evidence(), dispatcher) {
+                    dispatcher.weigh(&member, evidence);
+                }
+                self.failed.push(member);
+            }
+            Feeder::Nobody => {}
+        }
+    }
+
+    /// Chooses somebody else.
+    fn choose(&mut self, rest: Span) {
+        let subject = &self.subject;
+        let ask = Ask {
+            revision: subject.revision,
+            root: subject.root,
+            bytes: rest.len(),
+            part: match rest.end == rest.size {
+                true => Part::Rest(rest.start),
+                false => Part::Span,
+            },
+            holding: match self.own {
+                Some(_) => Holding::Here,
+                None => Holding::Elsewhere,
+            },
+            client: subject.client,
+            avoid: &self.failed,
+            host: &subject.host,
+            scheme: subject.scheme,
+            turn: Turn::Underway,
+            links: 0,
+            manner: Manner::NotByRedirect,
+        };
+        let route = match self.role.dispatcher() {
+            Some(dispatcher) => dispatcher.go_on(&ask),
+            None => Route::Here,
+        };
+        self.feeder = match route {
+            Route::Here if self.own.is_some() => Feeder::Here,
+            Route::Relay {
+                member,
+                url,
+                ticket,
+            } => Feeder::Member(Chosen::new(member, url, &ticket, &subject.path)),
+            _ => Feeder::Nobody,
+        };
+        let path = &subject.path;
+        match &self.feeder {
+            Feeder::Here => tracing::warn!(%path, offset = rest.start, "going on from here"),
+            Feeder::Member(Chosen { member, .. }) => {
+                tracing::warn!(%member, %path, offset = rest.start, "going on from a member");
+            }
+            Feeder::Nobody => {}
+        }
+    }
+}
+
+/// A relay of `span` of what `steering` is about.
+pub(crate) fn relay<R: Role>(
+    steering: &Rc<RefCell<Steering<R>>>,
+    span: Span,
+    relayer: &Rc<Relayer>,
+) -> Box<Relay> {
+    let root = steering.borrow().subject.root;
+    let guide = Box::new(Steer(Rc::clone(steering)));
+    Box::new(Relay::new(span, root, guide, Rc::clone(relayer)))
+}
+
+impl<R: Role> Guide for Steer<R> {
+    fn next(&mut self, failed: Option<Fault>, rest: Span) -> Choice {
+        let mut steering = self.0.borrow_mut();
+        if let Some(fault) = failed {
+            steering.note(fault, rest);
+            steering.choose(rest);
+        }
+        steering.current()
+    }
+
+    fn gave_up(&mut self, rest: Span, why: &dyn Error) {
+        let steering = self.0.borrow();
+        let (path, offset) = (&steering.subject.path, rest.start);
+        tracing::error!(%path, offset, reason = %why, "a body is cut");
+    }
+}
