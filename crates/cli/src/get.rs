@@ -6,38 +6,48 @@
 mod view;
 
 use std::{
+    ffi::OsString,
     fs::File,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Read},
     os::fd::AsFd,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use overspill_client::{
-    Download, DownloadError, Exit, HttpClient, HttpUrl, OnChange, OnExisting, UrlError,
+    Download, DownloadError, Exit, HttpClient, HttpUrl, METALINK_BYTES_MAX, Metalink, OnChange,
+    OnExisting, Persistence, UrlError,
 };
-use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::view::{Style, View};
 use crate::{asking::AskingArgs, terminal::complain};
 
 /// Download files from a server, or from any HTTP server
 ///
-/// Follows redirects to mirrors and leaves a mirror that fails, without losing what came. A file
-/// gets its name only when its BLAKE3 root was checked; until then it is NAME.part, with
-/// NAME.part.json beside it, and running the same command again continues it. From servers that tell no root only
-/// the length is checked.
+/// Files of 4 MiB and more come in pieces, from every node that has them; sources that are slow,
+/// fail or lie are left, without losing what came. Every piece is checked against the file's BLAKE3
+/// root before it counts, and a file gets its name only when all are there; until then it is
+/// NAME.part, with NAME.part.json beside it, and running the same command again continues it. From
+/// servers that tell no digest only the length is checked.
+///
+/// The URL of a Metalink (.meta4) brings the file that it describes, from the URLs that it names.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXIT_CODES)]
 pub(crate) struct Args {
     /// URLs of files, downloaded one after the other
-    #[arg(required = true, value_name = "URL")]
+    #[arg(required_unless_present = "metalink", value_name = "URL")]
     urls: Vec<String>,
+    /// Download what this Metalink file describes
+    #[arg(long, value_name = "FILE", conflicts_with = "urls")]
+    metalink: Option<PathBuf>,
     /// Where to: a file, an existing folder, or - for standard output
     ///
     /// Without it files go to the working directory, named after the last segment of their URL.
-    /// Standard output cannot be taken back: it is verified only when all of it is out, so look at
-    /// the exit code (3 on a mismatch) before you use it.
+    /// What goes to standard output in pieces was verified before. A small file cannot be taken back:
+    /// it is verified when all of it is out, so look at the exit code (3 on a mismatch) before you use
+    /// it.
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
     /// Print no progress and no summary, only errors
@@ -52,13 +62,29 @@ pub(crate) struct Args {
     /// Fail (exit code 5) when a file changes on the server, instead of starting over
     #[arg(long)]
     no_restart: bool,
+    /// Connections at once, at most; as many are used as make it faster
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=64))]
+    connections: u32,
+    /// Connections to one host at once, at most
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    per_host: u32,
+    /// Give up (exit code 4) when nothing came from anybody for this long
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
+    stall_timeout: Duration,
     #[command(flatten)]
     asking: AskingArgs,
 }
 
+/// One thing to download.
+#[derive(Debug)]
+enum Item {
+    Metalink(Metalink),
+    Url(HttpUrl),
+}
+
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> ExitCode {
-    let (urls, client) = match args.check() {
+    let (items, client) = match args.check() {
         Ok(checked) => checked,
         Err(message) => {
             complain(message);
@@ -66,8 +92,8 @@ pub(crate) async fn run(args: Args) -> ExitCode {
         }
     };
     let mut exit = Exit::Ok;
-    for url in urls {
-        exit = exit.worse(args.download(&client, url).await);
+    for item in items {
+        exit = exit.worse(args.bring(&client, item).await);
         if exit == Exit::Interrupted {
             break;
         }
@@ -77,31 +103,68 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 
 impl Args {
     /// Everything that can be found wrong before the first byte.
-    fn check(&self) -> Result<(Vec<HttpUrl>, HttpClient), String> {
-        let urls: Result<Vec<_>, UrlError> =
-            self.urls.iter().map(|url| HttpUrl::parse(url)).collect();
-        let urls = urls.map_err(|error| error.to_string())?;
+    fn check(&self) -> Result<(Vec<Item>, HttpClient), String> {
+        let items = self.items()?;
         let client = self.asking.client().map_err(|error| error.to_string())?;
+        if self.stall_timeout.is_zero() {
+            return Err("--stall-timeout needs a duration above 0".to_owned());
+        }
         let Some(output) = &self.output else {
-            return Ok((urls, client));
+            return Ok((items, client));
         };
         if self.json && is_stdout(output) {
             return Err(
                 "--json and --output - both need standard output; leave out one".to_owned(),
             );
         }
-        if urls.len() > 1 && !is_stdout(output) && !output.is_dir() {
+        if items.len() > 1 && !is_stdout(output) && !output.is_dir() {
             return Err(format!(
                 "{} is no folder, and several files need one; create it first",
                 output.display()
             ));
         }
-        Ok((urls, client))
+        Ok((items, client))
     }
 
-    async fn download(&self, client: &HttpClient, url: HttpUrl) -> Exit {
-        let mut view = View::new(self.style(), &url);
-        let download = match self.prepare(url) {
+    fn items(&self) -> Result<Vec<Item>, String> {
+        if let Some(path) = &self.metalink {
+            let metalink = read_metalink(path);
+            let metalink = metalink.map_err(|error| format!("{}: {error}", path.display()))?;
+            return Ok(vec![Item::Metalink(metalink)]);
+        }
+        let urls = self
+            .urls
+            .iter()
+            .map(|url| HttpUrl::parse(url).map(Item::Url));
+        let urls: Result<Vec<_>, UrlError> = urls.collect();
+        urls.map_err(|error| error.to_string())
+    }
+
+    /// Brings a file, or the one that a Metalink describes.
+    async fn bring(&self, client: &HttpClient, item: Item) -> Exit {
+        let metalink = match item {
+            Item::Metalink(metalink) => metalink,
+            Item::Url(url) if !url.names_metalink() => {
+                let name = url.file_name().unwrap_or_else(|_| OsString::from("file"));
+                let view = View::new(self.style(), url.to_string(), name);
+                return self.download(client, Download::new(url), view).await;
+            }
+            Item::Url(url) => match Metalink::fetch(client, &url).await {
+                Ok(metalink) => metalink,
+                Err(error) => {
+                    let view = View::new(self.style(), url.to_string(), OsString::from("metalink"));
+                    view.failed(&error.to_string(), error.exit());
+                    return error.exit();
+                }
+            },
+        };
+        let view = View::new(self.style(), metalink.url().to_string(), metalink.name());
+        self.download(client, Download::from_metalink(metalink), view)
+            .await
+    }
+
+    async fn download(&self, client: &HttpClient, download: Download, mut view: View) -> Exit {
+        let download = match self.prepare(download) {
             Ok(download) => download,
             Err(error) => {
                 complain(format_args!("cannot use standard output: {error}"));
@@ -111,7 +174,7 @@ impl Args {
         // Both arms may be dropped at any time: a dropped download keeps its part and state.
         let result = tokio::select! {
             result = download.run(client, &mut view) => Some(result),
-            Ok(()) = ctrl_c() => None,
+            () = asked_to_end() => None,
         };
         match result {
             Some(Ok(outcome)) => {
@@ -129,8 +192,15 @@ impl Args {
         }
     }
 
-    fn prepare(&self, url: HttpUrl) -> io::Result<Download> {
-        let download = Download::new(url)
+    fn prepare(&self, download: Download) -> io::Result<Download> {
+        let persistence = Persistence {
+            silence_max: self.stall_timeout,
+            ..Persistence::default()
+        };
+        let download = download
+            .persistence(persistence)
+            .connections(self.connections)
+            .per_host(self.per_host)
             .on_existing(match self.force {
                 true => OnExisting::Replace,
                 false => OnExisting::Refuse,
@@ -163,6 +233,29 @@ impl Args {
     }
 }
 
+/// Waits for SIGINT or SIGTERM. Without handlers the default action ends the process, and the next
+/// run finds out what is there.
+async fn asked_to_end() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn read_metalink(path: &Path) -> Result<Metalink, String> {
+    let mut text = Vec::new();
+    let most = METALINK_BYTES_MAX as u64 + 1;
+    let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut text));
+    read.map_err(|error| error.to_string())?;
+    Metalink::parse(&text).map_err(|error| error.to_string())
+}
+
 fn is_stdout(output: &Path) -> bool {
     output == Path::new("-")
 }
@@ -177,6 +270,12 @@ pub(crate) fn message(error: &DownloadError) -> String {
 
 fn remedy(error: &DownloadError) -> Option<&'static str> {
     match error {
+        DownloadError::AllWrong { .. } => {
+            Some("what was right is kept; tell the server's operator, and try again later")
+        }
+        DownloadError::DigestMismatch { .. } => {
+            Some("nothing was kept; tell the server's operator")
+        }
         DownloadError::Changed { .. } => Some("run the command again for the new version"),
         DownloadError::Exists { .. } => Some("use --force to replace it, or --output"),
         DownloadError::Locked { .. } => Some("wait for it, or use --output"),

@@ -3,7 +3,7 @@
 //! It must never let bytes of two versions come together: a continuation counts only if it begins
 //! exactly where we stopped and carries the very tag and size we began with.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use overspill_core::root::Root;
@@ -31,6 +31,8 @@ pub(crate) struct Wanted {
 pub(crate) struct Head {
     pub(crate) status: StatusCode,
     pub(crate) retry_after: Option<Duration>,
+    /// Whether it says `Accept-Ranges: bytes`.
+    pub(crate) does_ranges: bool,
     tag: Option<String>,
     length: Option<u64>,
     range: Option<ContentRange>,
@@ -107,10 +109,78 @@ impl Head {
             retry_after: text(header::RETRY_AFTER)
                 .and_then(|text| text.trim().parse().ok())
                 .map(Duration::from_secs),
+            does_ranges: text(header::ACCEPT_RANGES).is_some_and(|text| text.trim() == "bytes"),
             tag: text(header::ETAG).and_then(strong_tag),
             length: text(header::CONTENT_LENGTH).and_then(|text| text.trim().parse().ok()),
             range: text(header::CONTENT_RANGE).and_then(content_range),
         }
+    }
+}
+
+/// A span of the file, as a request for pieces asks for it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Part<'a> {
+    /// The strong tag it must have; `None` where none is known.
+    pub(crate) tag: Option<&'a str>,
+    /// Its bytes; `end` is exclusive.
+    pub(crate) span: Range<u64>,
+    /// The size of the whole.
+    pub(crate) size_bytes: u64,
+}
+
+/// Why an answer is not the part that was asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum RangeRefusal {
+    /// It contradicts itself or the request.
+    Broken(&'static str),
+    /// 429 or 503: the host asks to be left alone.
+    Busy,
+    /// The whole file, of the right version: it does not do ranges.
+    NoRanges,
+    /// A status that will not pass.
+    Refused,
+    /// Another version of the file.
+    Stale(&'static str),
+    /// A status that may pass.
+    Transient,
+}
+
+/// Decides whether `head` is that of the part that was `wanted`: exactly it, of exactly this version.
+pub(crate) fn judge_part(wanted: &Part<'_>, head: &Head) -> Result<(), RangeRefusal> {
+    let same_tag = wanted
+        .tag
+        .is_none_or(|tag| head.tag.as_deref() == Some(tag));
+    match head.status.as_u16() {
+        206 if !same_tag => Err(RangeRefusal::Stale("another entity tag")),
+        206 => check_part(wanted, head),
+        200 if same_tag && head.length.is_none_or(|length| length == wanted.size_bytes) => {
+            Err(RangeRefusal::NoRanges)
+        }
+        200 => Err(RangeRefusal::Stale("another version, and all of it")),
+        412 => Err(RangeRefusal::Stale("it no longer has this version")),
+        416 => Err(RangeRefusal::Stale("it is shorter there")),
+        429 | 503 => Err(RangeRefusal::Busy),
+        408 | 500..=599 => Err(RangeRefusal::Transient),
+        _ => Err(RangeRefusal::Refused),
+    }
+}
+
+fn check_part(wanted: &Part<'_>, head: &Head) -> Result<(), RangeRefusal> {
+    let Some(ContentRange::Satisfied { first, last, total }) = head.range else {
+        return Err(RangeRefusal::Broken("no usable Content-Range"));
+    };
+    let span = &wanted.span;
+    if total != wanted.size_bytes {
+        Err(RangeRefusal::Stale("another size"))
+    } else if first != span.start || last + 1 != span.end {
+        Err(RangeRefusal::Broken("other bytes than asked for"))
+    } else if head
+        .length
+        .is_some_and(|length| length != span.end - span.start)
+    {
+        Err(RangeRefusal::Broken("its length contradicts its range"))
+    } else {
+        Ok(())
     }
 }
 

@@ -1,28 +1,38 @@
 //! One file, from a URL to a path or a stream.
 //!
 //! This is the surface: what to download, where to, and what came of it. How it is done is in
-//! `session`. Dropping the future of [`Download::run`] stops at once and loses nothing: part and
+//! `transfer`. Dropping the future of [`Download::run`] stops at once and loses nothing: part and
 //! state stay for a later run.
 
-mod asking;
+pub(crate) mod asking;
 mod existing;
 mod session;
+mod transfer;
 
 use std::{
+    ffi::OsString,
     fmt,
     io::{self, Write},
     os::unix::ffi::OsStrExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use overspill_core::root::Root;
+use overspill_core::root::{Root, Sha256};
 use overspill_net::client::HttpClient;
 
-use self::{asking::Asking, session::Session};
+use tokio::task::spawn_blocking;
+
+use self::{asking::Asking, transfer::Transfer};
+pub(crate) use crate::intake::Sink;
 use crate::{
-    error::DownloadError, intake::Sink, part::PartFile, persistence::Persistence,
-    progress::Observer, url::HttpUrl,
+    error::DownloadError,
+    metalink::Metalink,
+    part::PartFile,
+    persistence::Persistence,
+    progress::{Observer, Progress},
+    pull::Width,
+    url::{HttpUrl, NameError},
 };
 
 /// A download to be run; see the crate's example.
@@ -33,6 +43,9 @@ pub struct Download {
     on_existing: OnExisting,
     on_change: OnChange,
     persistence: Persistence,
+    connections: u32,
+    per_host: u32,
+    metalink: Option<Metalink>,
 }
 
 /// What to do when the target exists and is not the file.
@@ -88,8 +101,12 @@ pub enum Completion {
 pub enum Verification {
     /// The server tells no root: only the length was checked, if even that was told.
     LengthOnly,
+    /// Every piece has the SHA-256 that a metalink promised.
+    Pieces,
     /// The BLAKE3 root of all bytes is this one, as the server promised.
     Root(Root),
+    /// The SHA-256 of all bytes is this one, as somebody promised.
+    Sha256(Sha256),
 }
 
 /// What one node sent.
@@ -99,6 +116,27 @@ pub struct Served {
     pub source: String,
     /// Body bytes.
     pub bytes: u64,
+    /// Pieces of it that count; 0 for a file that came by one request.
+    pub pieces: u64,
+    /// Requests that failed, and pieces that were wrong.
+    pub errors: u64,
+    /// Bytes of it that were for nothing.
+    pub wasted_bytes: u64,
+    /// Whether it sent wrong bytes.
+    pub is_banned: bool,
+}
+
+impl Served {
+    pub(crate) fn new(source: String) -> Self {
+        Self {
+            source,
+            bytes: 0,
+            pieces: 0,
+            errors: 0,
+            wasted_bytes: 0,
+            is_banned: false,
+        }
+    }
 }
 
 enum Target {
@@ -117,7 +155,33 @@ impl Download {
             on_existing: OnExisting::default(),
             on_change: OnChange::default(),
             persistence: Persistence::default(),
+            connections: CONNECTIONS,
+            per_host: PER_HOST,
+            metalink: None,
         }
+    }
+
+    /// Downloads the file that a metalink describes, from the URLs it names.
+    pub fn from_metalink(metalink: Metalink) -> Self {
+        Self {
+            metalink: Some(metalink.clone()),
+            ..Self::new(metalink.url().clone())
+        }
+    }
+
+    /// At most so many connections at once; 16 is the default, 1 the least.
+    pub fn connections(self, connections: u32) -> Self {
+        let connections = connections.max(1);
+        Self {
+            connections,
+            ..self
+        }
+    }
+
+    /// At most so many connections to one host; 4 is the default, 1 the least.
+    pub fn per_host(self, per_host: u32) -> Self {
+        let per_host = per_host.max(1);
+        Self { per_host, ..self }
     }
 
     /// To this file, or into this folder if it is one that exists.
@@ -126,8 +190,9 @@ impl Download {
         Self { target, ..self }
     }
 
-    /// To a stream, in order. It cannot be taken back, so wrong bytes are known only when they are
-    /// out, and a change on the server is always [`DownloadError::Changed`].
+    /// To a stream, in order. A file that comes in pieces is verified before it goes out. Another
+    /// cannot be taken back: wrong bytes are known only when they are out. A change on the server
+    /// after the first byte is always [`DownloadError::Changed`].
     pub fn to_stream(self, stream: Box<dyn Write + Send>) -> Self {
         let target = Target::Stream(stream);
         Self { target, ..self }
@@ -157,41 +222,90 @@ impl Download {
     /// Does it.
     ///
     /// Continues `NAME.part` of an earlier run, leaves members that fail, verifies, and only then
-    /// gives the file its name. On every error but [`DownloadError::Mismatch`] what came is kept.
-    /// When the future is dropped, the part stays locked until bytes already received are written.
+    /// gives the file its name. On every error but [`DownloadError::Mismatch`] and
+    /// [`DownloadError::DigestMismatch`] what came is kept. When the future is dropped, the part
+    /// stays locked until bytes already received are written.
     pub async fn run(
         self,
         client: &HttpClient,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, DownloadError> {
         let started = Instant::now();
-        let mut asking = Asking::new(client, observer, self.url.clone(), self.persistence);
+        let width = Width {
+            connections: self.connections,
+            per_host: self.per_host,
+            stall: self.persistence.silence_max,
+            tries: self.persistence.tries_max,
+        };
+        let name = match &self.metalink {
+            Some(metalink) => Ok(metalink.name()),
+            None => self.url.file_name(),
+        };
+        let mut transfer = Transfer {
+            asking: Asking::new(client, observer, self.url.clone(), self.persistence),
+            on_change: self.on_change,
+            width,
+            plan: self.metalink.as_ref().map(Metalink::plan),
+        };
         let path = match self.target {
             Target::Stream(stream) => {
-                let sink = Sink::Stream(stream);
-                let session = Session::prepare(asking, sink, self.on_change).await?;
-                let received = session.run().await?;
+                let (_, received) = transfer.run(Sink::Stream(stream)).await?;
+                observer.observe(&Progress::Finished);
                 return Ok(received.outcome(None, started));
             }
-            Target::Here => PathBuf::from(self.url.file_name()?),
-            Target::Path(path) => file_in(path, &self.url)?,
+            Target::Here => PathBuf::from(name?),
+            Target::Path(path) => file_in(path, name)?,
         };
-        if let Some(found) = existing::settle(&mut asking, &path, self.on_existing).await? {
+        let settled = match &self.metalink {
+            Some(metalink) => {
+                let what = (metalink, &self.url);
+                existing::settle_by_metalink(what, &path, self.on_existing).await?
+            }
+            None => existing::settle(&mut transfer.asking, &path, self.on_existing).await?,
+        };
+        if let Some(found) = settled {
             return Ok(found.outcome(Some(path), started));
         }
-        let sink = Sink::Part(PartFile::open(&path)?);
-        let session = Session::prepare(asking, sink, self.on_change).await?;
-        let received = session.run_and_publish(&path, self.on_existing).await?;
+        let part = Sink::Part(PartFile::open(&path)?);
+        let (sink, received) = transfer.run(part).await?;
+        publish(sink, &path, (&self.url, self.on_existing)).await?;
+        observer.observe(&Progress::Finished);
         Ok(received.outcome(Some(path), started))
     }
 }
 
+/// Gives a part its name, on a blocking thread: it waits for the disk.
+async fn publish(
+    sink: Sink,
+    path: &Path,
+    (url, on_existing): (&HttpUrl, OnExisting),
+) -> Result<(), DownloadError> {
+    let Sink::Part(part) = sink else {
+        return Ok(());
+    };
+    let part_path = part.path().to_owned();
+    let published = spawn_blocking(move || part.publish(on_existing)).await;
+    match published.unwrap_or_else(|error| Err(error.into())) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(DownloadError::Exists {
+            path: path.to_owned(),
+            url: url.clone(),
+        }),
+        Err(source) => Err(DownloadError::Local {
+            path: part_path,
+            doing: "publish",
+            source,
+        }),
+    }
+}
+
 /// Bytes that are where they belong.
-struct Received {
-    completion: Completion,
-    bytes: u64,
-    verification: Verification,
-    served: Vec<Served>,
+pub(crate) struct Received {
+    pub(crate) completion: Completion,
+    pub(crate) bytes: u64,
+    pub(crate) received_bytes: u64,
+    pub(crate) verification: Verification,
+    pub(crate) served: Vec<Served>,
 }
 
 impl Received {
@@ -200,7 +314,7 @@ impl Received {
             completion: self.completion,
             path,
             bytes: self.bytes,
-            received_bytes: self.served.iter().map(|served| served.bytes).sum(),
+            received_bytes: self.received_bytes,
             elapsed: started.elapsed(),
             verification: self.verification,
             served: self.served,
@@ -209,9 +323,9 @@ impl Received {
 }
 
 /// The file `path` means: itself, or one named after the URL in the folder it is.
-fn file_in(path: PathBuf, url: &HttpUrl) -> Result<PathBuf, DownloadError> {
+fn file_in(path: PathBuf, name: Result<OsString, NameError>) -> Result<PathBuf, DownloadError> {
     if path.is_dir() {
-        return Ok(path.join(url.file_name()?));
+        return Ok(path.join(name?));
     }
     if path.as_os_str().as_bytes().ends_with(b"/") {
         return Err(DownloadError::Local {
@@ -232,3 +346,8 @@ impl fmt::Debug for Target {
         }
     }
 }
+
+/// Connections at once, unless told otherwise.
+const CONNECTIONS: u32 = 16;
+/// Connections to one host, unless told otherwise.
+const PER_HOST: u32 = 4;

@@ -44,6 +44,9 @@ pub enum Fault {
         /// Who sent the last of them.
         authority: String,
     },
+    /// No source is left to ask.
+    #[error("no source has this file any more")]
+    NoSource,
     /// The part is longer than what the server has.
     #[error("{authority} says the file ends before byte {offset}")]
     PastEnd {
@@ -71,6 +74,12 @@ pub enum Fault {
         expected_bytes: u64,
         /// How far it came.
         actual_bytes: u64,
+    },
+    /// Nothing came from any source.
+    #[error("nothing came from any source for {} s", silence.as_secs())]
+    Stalled {
+        /// For how long.
+        silence: Duration,
     },
     /// A status that may pass: 408, 429, 5xx, or any error from a mirror.
     #[error("{authority} answered {status}")]
@@ -122,6 +131,20 @@ pub enum DownloadError {
     Locked {
         /// The part file.
         path: PathBuf,
+    },
+    /// Wrong pieces from every source. What was right is kept.
+    #[error("{url}: all {sources} sources sent bytes that are wrong")]
+    AllWrong {
+        /// What was asked.
+        url: HttpUrl,
+        /// How many there were.
+        sources: usize,
+    },
+    /// The bytes have not the digest that was promised beside them. Nothing of them was kept.
+    #[error("{url} failed verification: it is not what its digest promises")]
+    DigestMismatch {
+        /// What was asked.
+        url: HttpUrl,
     },
     /// Wrong bytes from every source tried. Nothing of them was kept.
     #[error("{url} failed verification {tries} times: expected BLAKE3 root {root}")]
@@ -206,7 +229,9 @@ impl DownloadError {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Exit::DiskFull,
                 _ => Exit::LocalFile,
             },
-            Self::Mismatch { .. } => Exit::VerificationFailed,
+            Self::AllWrong { .. } | Self::DigestMismatch { .. } | Self::Mismatch { .. } => {
+                Exit::VerificationFailed
+            }
             Self::Name(_) | Self::Url(_) => Exit::Usage,
             Self::NotFound { .. } => Exit::NotFound,
             Self::Refused { .. } => Exit::Refused,

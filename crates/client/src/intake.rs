@@ -81,6 +81,17 @@ impl Intake {
         Writing { parts, written }
     }
 
+    /// Gives up what it wrote to; `None` while something is still being written.
+    pub(crate) fn into_sink(self) -> Option<Sink> {
+        let inner = Arc::into_inner(self.inner)?;
+        Some(
+            inner
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner)
+                .sink,
+        )
+    }
+
     /// The root of everything received.
     pub(crate) async fn root(&self) -> io::Result<Root> {
         self.with(|inner| Ok(Root(*inner.hasher.finalize().as_bytes())))

@@ -39,10 +39,12 @@ mod fleet;
 mod folder;
 mod follow;
 mod intake;
+mod metalink;
 mod order;
 mod part;
 mod persistence;
 mod progress;
+mod pull;
 mod sources;
 mod url;
 
@@ -62,6 +64,7 @@ pub use self::{
     explain::{decisions, explain},
     fleet::fleet_status,
     folder::{Folder, Located},
+    metalink::{METALINK_BYTES_MAX, Metalink, MetalinkError},
     order::{OrderError, give_order},
     persistence::Persistence,
     progress::{Observer, Progress},

@@ -1,8 +1,10 @@
 //! The file that grows: `NAME.part`, locked, with its advisory state beside it.
 //!
-//! One process at a time holds it. Whatever is in it is a prefix of the version the state names, or
-//! it is thrown away; it must never get its final name by any way but [`PartFile::publish`].
+//! One process at a time holds it. It is either a prefix of the version that its [`State`] names, or
+//! pieces with gaps ([`PieceState`]). It must never get its final name by any way but
+//! [`PartFile::publish`].
 
+mod pieces;
 mod state;
 
 use std::{
@@ -10,17 +12,19 @@ use std::{
     io::{self, Seek, SeekFrom, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags, fallocate, renameat_with};
 
-pub(crate) use self::state::State;
+pub(crate) use self::{pieces::PieceState, state::State};
 use crate::{download::OnExisting, error::DownloadError, url::HttpUrl};
 
 /// An open, locked part file. Dropping it keeps file and state for a later run, unless it is empty.
 #[derive(Debug)]
 pub(crate) struct PartFile {
-    file: File,
+    /// Shared with threads that write to it. The lock lasts as long as any of them.
+    file: Arc<File>,
     path: PathBuf,
     target: PathBuf,
 }
@@ -46,7 +50,7 @@ impl PartFile {
             }
             // Between our open and our lock the former holder may have renamed it.
             if is_at(&file, &path) {
-                let target = target.to_owned();
+                let (file, target) = (Arc::new(file), target.to_owned());
                 return Ok(Self { file, path, target });
             }
         }
@@ -61,6 +65,28 @@ impl PartFile {
     /// Its bytes.
     pub(crate) fn file(&self) -> &File {
         &self.file
+    }
+
+    /// The same, for another thread.
+    pub(crate) fn shared_file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
+    }
+
+    /// Makes it as long as the file will be. Room is taken where the file system can, so that a full
+    /// disk is noticed now; elsewhere it stays sparse.
+    pub(crate) fn reserve(&self, size_bytes: u64) -> io::Result<()> {
+        if self.length()? > size_bytes {
+            self.file.set_len(size_bytes)?;
+        }
+        if size_bytes == 0 {
+            return Ok(());
+        }
+        match fallocate(&*self.file, FallocateFlags::empty(), 0, size_bytes) {
+            Err(
+                rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS | rustix::io::Errno::INVAL,
+            ) => self.file.set_len(size_bytes),
+            result => Ok(result?),
+        }
     }
 
     /// Its length now.
@@ -91,13 +117,13 @@ impl PartFile {
 
     /// Adds bytes at the end.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
+        (&*self.file).write_all(bytes)
     }
 
     /// Drops everything from `length` on.
     pub(crate) fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.file.set_len(length)?;
-        self.file.seek(SeekFrom::Start(length)).map(drop)
+        (&*self.file).seek(SeekFrom::Start(length)).map(drop)
     }
 
     /// Makes it durable and gives it its final name.
@@ -120,7 +146,8 @@ impl PartFile {
         fs::remove_file(&self.path)
     }
 
-    fn state_path(&self) -> PathBuf {
+    /// Where its state is.
+    pub(crate) fn state_path(&self) -> PathBuf {
         with_suffix(&self.path, ".json")
     }
 }

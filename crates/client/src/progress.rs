@@ -13,11 +13,21 @@ use overspill_core::root::Root;
 pub enum Progress {
     /// Bytes came from the network.
     Bytes {
-        /// How many bytes of the file are there by now.
+        /// How many bytes of the file are there by now; in a file that comes in pieces, verified
+        /// ones.
         position_bytes: u64,
+        /// How many came over the network in this run, those thrown away included.
+        received_bytes: u64,
     },
     /// The file has its final name (or the stream is at its end). Always the last.
     Finished,
+    /// A piece was wrong and comes again, from somebody else.
+    PieceRefuted {
+        /// Where in the file the wrong bytes are.
+        offset: u64,
+        /// Who sent them.
+        source: String,
+    },
     /// The server sent us to a member of its fleet.
     Redirected {
         /// The member's name.
@@ -31,6 +41,30 @@ pub enum Progress {
         pause: Duration,
         /// What failed, in words.
         reason: String,
+    },
+    /// Nothing came for a while, or nobody is left: sources are asked for again.
+    Searching,
+    /// A source can be asked.
+    SourceAdded {
+        /// Its name.
+        source: String,
+    },
+    /// A source sent wrong bytes, and is not asked again.
+    SourceBanned {
+        /// Its name.
+        source: String,
+    },
+    /// A source is not asked any more, or not for a while.
+    SourceLeft {
+        /// Its name.
+        source: String,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A source that was slow is asked again.
+    SourceRestored {
+        /// Its name.
+        source: String,
     },
     /// The first bytes are about to come; told again whenever the download begins anew.
     Started {

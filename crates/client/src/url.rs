@@ -156,6 +156,11 @@ impl HttpUrl {
         }
     }
 
+    /// Whether it names a Metalink by its suffix, `.meta4`.
+    pub fn names_metalink(&self) -> bool {
+        self.0.path().ends_with(".meta4")
+    }
+
     /// Whether it is asked over TLS.
     pub fn is_secure(&self) -> bool {
         self.scheme() == "https"

@@ -22,6 +22,7 @@ pub mod limit;
 pub mod load;
 pub mod path;
 pub mod policy;
+pub mod relay;
 pub mod root;
 pub mod secret;
 pub mod transfer;

@@ -15,8 +15,8 @@ use std::{cell::RefCell, fmt::Debug, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use overspill_core::{
+    relay::{Continuation, Fault, Feeder, Input, Span, Step},
     root::Root,
-    transfer::{Continuation, Fault, Feeder, Input, Span, Step},
 };
 use tokio::time::timeout_at;
 

@@ -10,7 +10,7 @@ mod relayed;
 use std::{io, time::Instant};
 
 use bytes::Bytes;
-use overspill_core::transfer::Cut;
+use overspill_core::relay::Cut;
 use overspill_http1::range::ByteRange;
 use rustix::io::Errno;
 use thiserror::Error;

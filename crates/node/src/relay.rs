@@ -12,8 +12,8 @@ use overspill_core::{
     dispatch::{Holding, Manner, Part, Turn},
     fleet::{MemberId, Scheme},
     path::CatalogPath,
+    relay::{Fault, Span},
     root::Root,
-    transfer::{Fault, Span},
 };
 use overspill_net::{Choice, FileBody, Guide, Relay, Relayer, Source};
 use overspill_wire::paths::{DIRECT, TICKET};

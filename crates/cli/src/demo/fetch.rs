@@ -178,7 +178,7 @@ impl Observer for Watch {
                 self.resumed_from_bytes = *resumed_from_bytes;
                 self.arrive(SERVER);
             }
-            Progress::Bytes { position_bytes } => self.count(*position_bytes),
+            Progress::Bytes { position_bytes, .. } => self.count(*position_bytes),
             Progress::Retrying { .. } => {
                 self.retries += 1;
                 self.leave();
@@ -242,7 +242,10 @@ mod tests {
             pause: Duration::ZERO,
             reason: "cut".to_owned(),
         };
-        let bytes = |position_bytes| Progress::Bytes { position_bytes };
+        let bytes = |position_bytes| Progress::Bytes {
+            position_bytes,
+            received_bytes: position_bytes,
+        };
         for (progress, m1, server) in [
             (redirected, (0, 1), (0, 0)),
             (started(100), (0, 1), (0, 0)),

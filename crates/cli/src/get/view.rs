@@ -3,6 +3,8 @@
 //! Everything for people goes to standard error. It must never slow the download down: what comes
 //! too often is left out.
 
+mod json;
+
 use std::{
     ffi::OsString,
     io::{self, Write},
@@ -10,12 +12,11 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use overspill_client::{
-    Completion, Exit, HttpUrl, Observer, Outcome, Progress, Served, Verification,
-};
+use overspill_client::{Completion, Exit, Observer, Outcome, Progress, Served, Verification};
 use overspill_core::units::display_size;
 use serde_json::{Value, json};
 
+use self::json::{event_json, outcome_json};
 use crate::terminal::{complain, note, printable};
 
 /// Who watches.
@@ -39,18 +40,19 @@ pub(super) struct View {
     name: String,
     bar: ProgressBar,
     size_bytes: Option<u64>,
+    resumed_from_bytes: u64,
     told: Option<Instant>,
 }
 
 impl View {
-    pub(super) fn new(style: Style, url: &HttpUrl) -> Self {
-        let name = url.file_name().unwrap_or_else(|_| OsString::from("file"));
+    pub(super) fn new(style: Style, url: String, name: OsString) -> Self {
         Self {
             style,
-            url: url.to_string(),
+            url,
             name: printable(&name.to_string_lossy()),
             bar: ProgressBar::hidden(),
             size_bytes: None,
+            resumed_from_bytes: 0,
             told: None,
         }
     }
@@ -61,7 +63,10 @@ impl View {
         match self.style {
             Style::Quiet => {}
             Style::Json => self.emit(outcome_json(outcome)),
-            Style::Bar | Style::Lines => note(summary(&self.name, outcome)),
+            Style::Bar | Style::Lines => {
+                note(summary(&self.name, outcome));
+                shares(outcome).into_iter().for_each(note);
+            }
         }
     }
 
@@ -83,16 +88,21 @@ impl View {
             } => {
                 self.bar.finish_and_clear();
                 self.bar = bar(*size_bytes);
+                self.size_bytes = *size_bytes;
+                self.resumed_from_bytes = *resumed_from_bytes;
                 self.bar.set_message(self.name.clone());
                 self.bar.set_position(*resumed_from_bytes);
                 self.bar.reset_eta();
             }
-            Progress::Bytes { position_bytes } => self.bar.set_position(*position_bytes),
-            Progress::Retrying { .. } => {
-                let line = retry_line(&self.name, progress);
-                self.bar.suspend(|| note(line));
+            Progress::Bytes {
+                position_bytes,
+                received_bytes,
+            } => self.advance(*position_bytes, *received_bytes),
+            _ => {
+                if let Some(line) = event_line(&self.name, progress) {
+                    self.bar.suspend(|| note(line));
+                }
             }
-            _ => {}
         }
     }
 
@@ -113,11 +123,26 @@ impl View {
                 }
                 self.told = Some(Instant::now());
             }
-            Progress::Bytes { position_bytes } if self.is_due(LINE_EVERY) => {
-                note(position_line(&self.name, *position_bytes, self.size_bytes));
+            Progress::Bytes { position_bytes, .. } => {
+                if self.is_due(LINE_EVERY) {
+                    note(position_line(&self.name, *position_bytes, self.size_bytes));
+                }
             }
-            Progress::Retrying { .. } => note(retry_line(&self.name, progress)),
-            _ => {}
+            _ => event_line(&self.name, progress).into_iter().for_each(note),
+        }
+    }
+
+    /// The bar shows what came, beside it stands what of that is verified: bytes on their way are
+    /// signs of life, and pieces are verified a MiB at a time.
+    fn advance(&self, position_bytes: u64, received_bytes: u64) {
+        let came = (self.resumed_from_bytes + received_bytes).max(position_bytes);
+        self.bar
+            .set_position(came.min(self.size_bytes.unwrap_or(u64::MAX)));
+        if came != position_bytes {
+            self.bar
+                .set_prefix(format!("{} verified", display_size(position_bytes)));
+        } else {
+            self.bar.set_prefix("");
         }
     }
 
@@ -156,50 +181,6 @@ impl Observer for View {
     }
 }
 
-/// What happened, as JSON; the end is told with more by [`outcome_json`].
-fn event_json(progress: &Progress) -> Option<Value> {
-    Some(match progress {
-        Progress::Started {
-            resumed_from_bytes,
-            root,
-            size_bytes,
-        } => json!({
-            "event": "started", "size_bytes": size_bytes,
-            "resumed_from_bytes": resumed_from_bytes,
-            "root": root.map(|root| root.to_string()),
-        }),
-        Progress::Bytes { position_bytes } => {
-            json!({"event": "bytes", "position_bytes": position_bytes})
-        }
-        Progress::Redirected { member } => json!({"event": "redirected", "member": member}),
-        Progress::Retrying {
-            avoided,
-            pause,
-            reason,
-        } => json!({
-            "event": "retrying", "reason": reason, "avoided": avoided,
-            "pause_ms": pause.as_millis() as u64,
-        }),
-        Progress::Verified { root } => json!({"event": "verified", "root": root.to_string()}),
-        _ => return None,
-    })
-}
-
-fn outcome_json(outcome: &Outcome) -> Value {
-    let served = |served: &Served| json!({"source": served.source, "bytes": served.bytes});
-    let path = outcome.path.as_ref().map(|path| path.to_string_lossy());
-    json!({
-        "event": "finished",
-        "path": path,
-        "bytes": outcome.bytes,
-        "received_bytes": outcome.received_bytes,
-        "elapsed_ms": outcome.elapsed.as_millis() as u64,
-        "verified": matches!(outcome.verification, Verification::Root(_)),
-        "up_to_date": outcome.completion == Completion::UpToDate,
-        "served": outcome.served.iter().map(served).collect::<Vec<_>>(),
-    })
-}
-
 fn summary(name: &str, outcome: &Outcome) -> String {
     let bytes = display_size(outcome.bytes);
     if outcome.completion == Completion::UpToDate {
@@ -213,14 +194,69 @@ fn summary(name: &str, outcome: &Outcome) -> String {
         .map(|served| &*served.source)
         .collect();
     let verified = match outcome.verification {
-        Verification::Root(_) => "verified",
-        Verification::LengthOnly => "not verified: the server tells no BLAKE3 root",
+        Verification::Pieces | Verification::Root(_) | Verification::Sha256(_) => "verified",
+        Verification::LengthOnly => "not verified: the server tells no digest",
     };
     let from = match sources.join(", ") {
         none if none.is_empty() => "the part kept".to_owned(),
         sources => sources,
     };
     format!("{name}: {bytes} in {seconds:.1} s ({rate}/s) from {from}; {verified}")
+}
+
+/// One line for each source, where there is more to say than its name.
+fn shares(outcome: &Outcome) -> Vec<String> {
+    let is_plain = |it: &Served| it.errors == 0 && it.wasted_bytes == 0 && !it.is_banned;
+    let served = &outcome.served;
+    if served.len() < 2 && served.iter().all(is_plain) {
+        return Vec::new();
+    }
+    let width = served
+        .iter()
+        .map(|it| it.source.chars().count())
+        .max()
+        .unwrap_or(0);
+    served.iter().map(|it| share_line(it, width)).collect()
+}
+
+fn share_line(served: &Served, width: usize) -> String {
+    let source = printable(&served.source);
+    let mut line = format!("  {source:<width$}  {}", display_size(served.bytes));
+    if served.pieces > 0 {
+        line += &format!(", {} pieces", served.pieces);
+    }
+    if served.errors > 0 {
+        line += &format!(", {} errors", served.errors);
+    }
+    if served.wasted_bytes > 0 {
+        line += &format!(", {} wasted", display_size(served.wasted_bytes));
+    }
+    if served.is_banned {
+        line += "; sent wrong bytes";
+    }
+    line
+}
+
+/// What is worth a line when it happens.
+fn event_line(name: &str, progress: &Progress) -> Option<String> {
+    Some(match progress {
+        Progress::Retrying { .. } => retry_line(name, progress),
+        Progress::Searching => format!("{name}: nothing comes; asking for sources again"),
+        Progress::SourceBanned { source } => {
+            format!(
+                "{name}: {} sent wrong bytes and is not asked again",
+                printable(source)
+            )
+        }
+        Progress::SourceLeft { source, reason } => {
+            format!(
+                "{name}: leaving {}: {}",
+                printable(source),
+                printable(reason)
+            )
+        }
+        _ => return None,
+    })
 }
 
 fn position_line(name: &str, position_bytes: u64, size_bytes: Option<u64>) -> String {
@@ -268,13 +304,13 @@ fn bar(size_bytes: Option<u64>) -> ProgressBar {
 }
 
 const BAR_TEMPLATE: &str = "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} \
-                            {binary_bytes_per_sec} {eta}";
+                            {binary_bytes_per_sec} {eta} {prefix}";
 const SIZELESS_TEMPLATE: &str = "{msg} {spinner} {binary_bytes} {binary_bytes_per_sec}";
 const REDRAWS_PER_S: u8 = 10;
 /// In a log.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// For a program that draws a bar of its own.
-const JSON_EVERY: Duration = Duration::from_secs(1);
+const JSON_EVERY: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests;

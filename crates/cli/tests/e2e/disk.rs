@@ -14,12 +14,12 @@ const FILES: u64 = 40;
 const FILE_BYTES: usize = 1 << 20;
 
 /// A small disk outside the stage, which nodes leave before it is taken away.
-struct Disk {
+pub(crate) struct Disk {
     at: TempDir,
 }
 
 impl Disk {
-    fn mount(size: &str) -> Self {
+    pub(crate) fn mount(size: &str) -> Self {
         let at = tempfile::Builder::new()
             .prefix("overspill-e2e-disk-")
             .tempdir();
@@ -34,6 +34,11 @@ impl Disk {
         ]);
         run(mount.arg(at.path()));
         Self { at }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.at.path()
     }
 
     fn resize(&self, size: &str) {

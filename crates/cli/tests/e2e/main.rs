@@ -28,6 +28,7 @@ mod http2;
 mod interop;
 mod limits;
 mod live;
+mod multi;
 mod operate;
 mod protocol;
 mod real_tree;

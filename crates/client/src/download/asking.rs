@@ -22,17 +22,17 @@ use crate::{
 };
 
 /// Asks for one file, again and again if need be.
-pub(super) struct Asking<'run> {
-    pub(super) observer: &'run mut dyn Observer,
-    pub(super) sources: Sources,
-    pub(super) tries: Tries,
-    client: &'run HttpClient,
+pub(crate) struct Asking<'run> {
+    pub(crate) observer: &'run mut dyn Observer,
+    pub(crate) sources: Sources,
+    pub(crate) tries: Tries,
+    pub(crate) client: &'run HttpClient,
     random: fastrand::Rng,
 }
 
 /// What became of a try that failed.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// No other try will help.
     Final(DownloadError),
     /// Another may.
@@ -45,7 +45,7 @@ pub(super) enum Trouble {
 }
 
 impl<'run> Asking<'run> {
-    pub(super) fn new(
+    pub(crate) fn new(
         client: &'run HttpClient,
         observer: &'run mut dyn Observer,
         origin: HttpUrl,
@@ -62,7 +62,7 @@ impl<'run> Asking<'run> {
     }
 
     /// One request; its answer is one that can be used.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &mut self,
         method: &Method,
         wanted: &Wanted,
@@ -81,7 +81,7 @@ impl<'run> Asking<'run> {
     }
 
     /// Waits for the next try, or gives up with what failed last.
-    pub(super) async fn pause(
+    pub(crate) async fn pause(
         &mut self,
         fault: Fault,
         member: Option<String>,
@@ -111,7 +111,7 @@ impl<'run> Asking<'run> {
     }
 
     /// The URL the user gave, for messages.
-    pub(super) fn origin(&self) -> HttpUrl {
+    pub(crate) fn origin(&self) -> HttpUrl {
         self.sources.origin().clone()
     }
 
@@ -167,7 +167,7 @@ impl From<DownloadError> for Trouble {
 }
 
 /// Who sends the bytes, in the fleet's words where it has some.
-pub(super) fn source_of(reply: &Reply, member: Option<&String>) -> String {
+pub(crate) fn source_of(reply: &Reply, member: Option<&String>) -> String {
     member.map_or_else(|| reply.authority().to_owned(), Clone::clone)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! It only reads. Nothing is downloaded to find out: one HEAD tells the root.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, sync::Arc};
 
 use http::{Method, StatusCode};
 
@@ -14,7 +14,40 @@ use crate::{
     answer::{Answer, Version, Wanted},
     error::{DownloadError, Fault},
     intake::root_of,
+    metalink::Metalink,
+    pull::Digest,
+    url::HttpUrl,
 };
+
+/// The same by what a metalink says of the file; nobody is asked.
+pub(super) async fn settle_by_metalink(
+    (metalink, url): (&Metalink, &HttpUrl),
+    path: &Path,
+    on_existing: OnExisting,
+) -> Result<Option<Received>, DownloadError> {
+    let error = |source| DownloadError::Local {
+        path: path.to_owned(),
+        doing: "read",
+        source,
+    };
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return Ok(None);
+    };
+    let (size_bytes, digest) = metalink.whole();
+    if let Some(digest) = digest
+        && metadata.is_file()
+        && metadata.len() == size_bytes
+    {
+        let file = Arc::new(fs::File::open(path).map_err(error)?);
+        if digest.matches(file, size_bytes).await.map_err(error)? {
+            let Digest::Sha256(sum) = digest else {
+                return Ok(None);
+            };
+            return Ok(Some(up_to_date(size_bytes, Verification::Sha256(sum))));
+        }
+    }
+    refuse_or_replace(path, url, on_existing)
+}
 
 /// `Some` when the target is the file already, `None` when it is to be downloaded.
 ///
@@ -29,20 +62,33 @@ pub(super) async fn settle(
     }
     let version = remote_version(asking).await?;
     if let Some(bytes) = size_if_equal(path, &version).await? {
-        return Ok(Some(Received {
-            completion: Completion::UpToDate,
-            bytes,
-            verification: version
-                .root()
-                .map_or(Verification::LengthOnly, Verification::Root),
-            served: Vec::new(),
-        }));
+        let root = version.root();
+        let verification = root.map_or(Verification::LengthOnly, Verification::Root);
+        return Ok(Some(up_to_date(bytes, verification)));
     }
+    refuse_or_replace(path, &asking.origin(), on_existing)
+}
+
+fn up_to_date(bytes: u64, verification: Verification) -> Received {
+    Received {
+        completion: Completion::UpToDate,
+        bytes,
+        received_bytes: 0,
+        verification,
+        served: Vec::new(),
+    }
+}
+
+fn refuse_or_replace(
+    path: &Path,
+    url: &HttpUrl,
+    on_existing: OnExisting,
+) -> Result<Option<Received>, DownloadError> {
     match on_existing {
         OnExisting::Replace => Ok(None),
         OnExisting::Refuse => Err(DownloadError::Exists {
             path: path.to_owned(),
-            url: asking.origin(),
+            url: url.clone(),
         }),
     }
 }

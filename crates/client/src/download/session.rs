@@ -1,34 +1,63 @@
-//! A download under way: tries, one after the other, each going on where the last one stopped.
+//! A file by one request: tries, one after the other, each going on where the last one stopped.
+//!
+//! For what has no pieces to share out: small files, and those whose server tells no size, no strong
+//! tag, or does no ranges. What turns out to be large and splittable is handed back before a byte of
+//! it is read.
 //!
 //! It must never mix bytes of two versions, and never publish what it did not verify.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{io, path::PathBuf, time::Instant};
 
 use http::Method;
 use overspill_core::root::Root;
 
 use super::{
-    Completion, OnChange, OnExisting, Received, Served, Verification,
+    Completion, OnChange, Received, Served, Sink, Verification,
     asking::{Asking, Trouble, source_of},
+    transfer::CHANGES_MAX,
 };
 use crate::{
     answer::{Answer, Version, Wanted},
     error::{DownloadError, Fault},
     follow::Arrival,
-    intake::{Inner, Intake, Sink, Writing},
+    intake::{Inner, Intake, Writing},
     part::{PartFile, State},
     progress::Progress,
+    pull::{Plan, SPLIT_BYTES_MIN, foreign},
 };
+
+/// How a session ended.
+pub(super) enum Ended<'run> {
+    /// All bytes are where they belong.
+    Complete { sink: Sink, received: Received },
+    /// Nothing was read: it is large, and can be pulled in pieces.
+    Splittable {
+        asking: Asking<'run>,
+        sink: Sink,
+        plan: Box<Plan>,
+    },
+}
+
+/// Whether a large file may be handed on to be pulled in pieces.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Split {
+    Allowed,
+    /// It was tried: the server does not do ranges, whatever it says.
+    Refused,
+}
+
+/// What an attempt came to.
+enum Attempt {
+    Complete(Verification),
+    Splittable(Box<Plan>),
+}
 
 /// One file on its way into one intake.
 pub(super) struct Session<'run> {
     asking: Asking<'run>,
     intake: Intake,
     on_change: OnChange,
+    split: Split,
     retake: Retake,
     /// The part, or a name for the stream, for messages.
     name: PathBuf,
@@ -56,7 +85,7 @@ impl<'run> Session<'run> {
     pub(super) async fn prepare(
         asking: Asking<'run>,
         sink: Sink,
-        on_change: OnChange,
+        (on_change, split): (OnChange, Split),
     ) -> Result<Self, DownloadError> {
         let (retake, name, state) = match &sink {
             Sink::Part(part) => {
@@ -69,6 +98,7 @@ impl<'run> Session<'run> {
             asking,
             intake: Intake::new(sink),
             on_change,
+            split,
             retake,
             name,
             version: Version::default(),
@@ -93,37 +123,34 @@ impl<'run> Session<'run> {
     }
 
     /// Tries until all bytes are there and verified, or nothing more can be done.
-    pub(super) async fn run(mut self) -> Result<Received, DownloadError> {
-        let verification = self.complete().await?;
-        self.asking.observer.observe(&Progress::Finished);
-        Ok(self.received(verification))
-    }
-
-    /// The same, and gives the file its name.
-    pub(super) async fn run_and_publish(
-        mut self,
-        target: &Path,
-        on_existing: OnExisting,
-    ) -> Result<Received, DownloadError> {
-        let verification = self.complete().await?;
-        let publish = move |part: &mut PartFile| part.publish(on_existing);
-        match self.intake.with(move |inner| on_part(inner, publish)).await {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(DownloadError::Exists {
-                    path: target.to_owned(),
-                    url: self.asking.origin(),
-                });
+    pub(super) async fn run(mut self) -> Result<Ended<'run>, DownloadError> {
+        match self.complete().await? {
+            Attempt::Complete(verification) => {
+                let received = self.received(verification);
+                let sink = self.into_sink()?.1;
+                Ok(Ended::Complete { sink, received })
             }
-            result => result.map_err(|error| self.local("publish", error))?,
+            Attempt::Splittable(plan) => {
+                let (asking, sink) = self.into_sink()?;
+                Ok(Ended::Splittable { asking, sink, plan })
+            }
         }
-        self.asking.observer.observe(&Progress::Finished);
-        Ok(self.received(verification))
     }
 
-    async fn complete(&mut self) -> Result<Verification, DownloadError> {
+    fn into_sink(self) -> Result<(Asking<'run>, Sink), DownloadError> {
+        let busy = DownloadError::Local {
+            path: self.name,
+            doing: "finish writing",
+            source: io::ErrorKind::ResourceBusy.into(),
+        };
+        let sink = self.intake.into_sink().ok_or(busy)?;
+        Ok((self.asking, sink))
+    }
+
+    async fn complete(&mut self) -> Result<Attempt, DownloadError> {
         loop {
             match self.attempt().await {
-                Ok(verification) => return Ok(verification),
+                Ok(attempt) => return Ok(attempt),
                 Err(Trouble::Final(error)) => return Err(error),
                 Err(Trouble::Retry { fault, member }) => {
                     self.doubt(&fault, member.as_ref()).await?;
@@ -133,7 +160,7 @@ impl<'run> Session<'run> {
         }
     }
 
-    async fn attempt(&mut self) -> Result<Verification, Trouble> {
+    async fn attempt(&mut self) -> Result<Attempt, Trouble> {
         let wanted = Wanted {
             version: self.version.clone(),
             offset: self.position_bytes,
@@ -147,11 +174,31 @@ impl<'run> Session<'run> {
                 self.receive(&mut arrival).await?;
             }
             Answer::Whole(version) => {
+                if let Some(plan) = self.splittable(&version, &arrival) {
+                    return Ok(Attempt::Splittable(plan));
+                }
                 self.begin(version, &arrival).await?;
                 self.receive(&mut arrival).await?;
             }
         }
-        self.verify(arrival).await
+        self.verify(arrival).await.map(Attempt::Complete)
+    }
+
+    /// How the file can be pulled in pieces, if it can and nothing of it is out yet.
+    fn splittable(&self, version: &Version, arrival: &Arrival) -> Option<Box<Plan>> {
+        let is_large = version
+            .size_bytes
+            .is_some_and(|size| size >= SPLIT_BYTES_MIN);
+        let is_new = self.position_bytes == 0 || self.retake == Retake::Possible;
+        if self.split == Split::Refused || !is_large || !is_new {
+            return None;
+        }
+        foreign(
+            self.asking.origin(),
+            version,
+            arrival.reply.head().headers(),
+        )
+        .map(Box::new)
     }
 
     /// Makes room for the whole of `version`.
@@ -249,7 +296,10 @@ impl<'run> Session<'run> {
                 break; // The disk failed; settling tells how.
             }
             self.asking.tries.received(Instant::now(), position_bytes);
-            let progress = Progress::Bytes { position_bytes };
+            let progress = Progress::Bytes {
+                position_bytes,
+                received_bytes: self.received_bytes() + position_bytes - self.position_bytes,
+            };
             self.asking.observer.observe(&progress);
         }
         Ok(())
@@ -278,7 +328,10 @@ impl<'run> Session<'run> {
             .find(|served| served.source == source)
         {
             Some(served) => served.bytes += bytes,
-            None => self.served.push(Served { source, bytes }),
+            None => self.served.push(Served {
+                bytes,
+                ..Served::new(source)
+            }),
         }
         if let Some(member) = member
             && !self.contributors.contains(member)
@@ -349,12 +402,17 @@ impl<'run> Session<'run> {
         }
     }
 
-    fn received(self, verification: Verification) -> Received {
+    fn received_bytes(&self) -> u64 {
+        self.served.iter().map(|served| served.bytes).sum()
+    }
+
+    fn received(&mut self, verification: Verification) -> Received {
         Received {
             completion: Completion::Downloaded,
             bytes: self.position_bytes,
+            received_bytes: self.received_bytes(),
             verification,
-            served: self.served,
+            served: std::mem::take(&mut self.served),
         }
     }
 }
@@ -370,7 +428,5 @@ fn on_part(
     }
 }
 
-/// A file that changed so often within one download is still being written.
-const CHANGES_MAX: u32 = 5;
 /// Wrong bytes so often are no accident of one node.
 const MISMATCHES_MAX: u32 = 3;

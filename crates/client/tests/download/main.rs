@@ -8,8 +8,11 @@
 mod folders;
 mod members;
 mod origin;
+mod pieces;
 mod resume;
 mod single;
+mod site;
+mod strangers;
 
 use std::{
     io::{self, Write},

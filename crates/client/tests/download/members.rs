@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use overspill_client::{Exit, Served};
+use overspill_client::Exit;
 
 use super::{
     origin::{Asked, Origin, Reply, dead_address},
@@ -14,6 +14,14 @@ fn targets(origin: &Origin) -> Vec<String> {
     requests.map(|asked| asked.target).collect()
 }
 
+/// Who sent how much.
+fn shares(result: Result<Outcome, DownloadError>) -> Vec<(String, usize)> {
+    let served = result.unwrap().served.into_iter();
+    served
+        .map(|served| (served.source, served.bytes as usize))
+        .collect()
+}
+
 #[tokio::test]
 async fn a_redirect_leads_to_the_member_that_serves() {
     let content = content();
@@ -22,11 +30,7 @@ async fn a_redirect_leads_to_the_member_that_serves() {
     let origin = Origin::start(vec![Reply::redirect(&location, Some("m1"))]).await;
     let folder = TempDir::new().unwrap();
     let (result, events) = run(download(&origin.url("/a")).to(folder.path())).await;
-    let served = vec![Served {
-        source: "m1".to_owned(),
-        bytes: content.len() as u64,
-    }];
-    assert_eq!(result.unwrap().served, served);
+    assert_eq!(shares(result), [("m1".to_owned(), content.len())]);
     let member_name = "m1".to_owned();
     assert_eq!(
         events[0],
@@ -86,11 +90,9 @@ async fn a_member_that_cuts_is_left_and_its_bytes_are_kept() {
     .await;
     let folder = TempDir::new().unwrap();
     let (result, _) = run(download(&origin.url("/a")).to(folder.path())).await;
-    let served = [("m1", cut), ("m2", content.len() - cut)].map(|(source, bytes)| Served {
-        source: source.to_owned(),
-        bytes: bytes as u64,
-    });
-    assert_eq!(result.unwrap().served, served);
+    let shares_expected = [("m1", cut), ("m2", content.len() - cut)];
+    let shares_expected = shares_expected.map(|(source, bytes)| (source.to_owned(), bytes));
+    assert_eq!(shares(result), shares_expected);
     assert_eq!(fs::read(path(&folder, "a")).unwrap(), content);
     let asked = Asked {
         method: "GET".to_owned(),

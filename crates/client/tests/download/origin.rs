@@ -163,8 +163,7 @@ pub(crate) async fn dead_address() -> SocketAddr {
 async fn serve(listener: TcpListener, script: Vec<Reply>, requests: Arc<Mutex<Vec<Asked>>>) {
     let mut stalled = Vec::new();
     for reply in script {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let asked = read_request(&mut stream).await;
+        let (mut stream, asked) = next_of_the_tree(&listener).await;
         let head_only = asked.method == "HEAD";
         requests.lock().unwrap().push(asked);
         let body = if head_only { &[][..] } else { &reply.body };
@@ -177,14 +176,31 @@ async fn serve(listener: TcpListener, script: Vec<Reply>, requests: Arc<Mutex<Ve
         }
     }
     loop {
-        drop(listener.accept().await);
+        drop(next_of_the_tree(&listener).await);
+    }
+}
+
+/// The next request that is in the script. This is no Overspill: what is asked under `/-/` is not
+/// found.
+async fn next_of_the_tree(listener: &TcpListener) -> (TcpStream, Asked) {
+    loop {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let asked = read_request(&mut stream).await;
+        if !asked.target.starts_with("/-/") {
+            return (stream, asked);
+        }
+        let missing = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(missing).await.unwrap();
     }
 }
 
 async fn read_request(stream: &mut TcpStream) -> Asked {
     let mut text = Vec::new();
     while !text.ends_with(b"\r\n\r\n") {
-        text.push(stream.read_u8().await.unwrap());
+        let Ok(byte) = stream.read_u8().await else {
+            return Asked::default(); // It hung up before it asked.
+        };
+        text.push(byte);
     }
     let text = String::from_utf8(text).unwrap();
     let mut lines = text.lines();

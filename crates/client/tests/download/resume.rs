@@ -111,7 +111,7 @@ async fn a_dropped_download_keeps_what_came() {
     let (seen, mut watch) = tokio::sync::watch::channel(0);
     let client = HttpClient::new(Patience::default());
     let mut observer = move |progress: &Progress| {
-        if let Progress::Bytes { position_bytes } = progress {
+        if let Progress::Bytes { position_bytes, .. } = progress {
             seen.send_replace(*position_bytes);
         }
     };

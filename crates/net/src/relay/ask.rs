@@ -9,7 +9,7 @@ use std::{io, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use http::{Request, header};
 use http_body_util::Full;
-use overspill_core::transfer::{AnswerHead, Fault, Span};
+use overspill_core::relay::{AnswerHead, Fault, Span};
 use rustix::io::Errno;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 

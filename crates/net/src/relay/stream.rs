@@ -6,7 +6,7 @@
 use std::{io, sync::Arc};
 
 use bytes::Bytes;
-use overspill_core::transfer::Fault;
+use overspill_core::relay::Fault;
 use rustix::pipe::{SpliceFlags, splice};
 use tokio::{io::Interest, net::TcpStream};
 

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::VecDeque, fs::File, io::Write};
 
-use overspill_core::transfer::Cut;
+use overspill_core::relay::Cut;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

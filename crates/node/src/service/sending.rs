@@ -7,7 +7,7 @@ use std::{cell::RefCell, rc::Rc, sync::Arc};
 use bytes::Bytes;
 use overspill_core::{
     catalog::{Content, Revision},
-    transfer::Span,
+    relay::Span,
 };
 use overspill_http1::range::ByteRange;
 use overspill_net::{Answer, Body, Decision, FileBody};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use overspill_core::root::Root;
+use serde_json::json;
 
 use super::*;
 
@@ -18,6 +19,10 @@ fn outcome() -> Outcome {
             .map(|source| Served {
                 source: source.to_owned(),
                 bytes: 1024,
+                pieces: 0,
+                errors: 0,
+                wasted_bytes: 0,
+                is_banned: false,
             })
             .to_vec(),
     }
@@ -47,7 +52,7 @@ fn the_summary_says_how_much_how_fast_from_whom_and_whether_it_is_right() {
         (
             foreign,
             "a.iso: 4.0 KiB in 2.0 s (1.0 KiB/s) from m1, m2; not verified: the server tells no \
-             BLAKE3 root",
+             digest",
         ),
         (
             kept,
@@ -102,8 +107,11 @@ fn events_as_json() {
             }),
         ),
         (
-            Progress::Bytes { position_bytes: 7 },
-            json!({"event": "bytes", "position_bytes": 7}),
+            Progress::Bytes {
+                position_bytes: 7,
+                received_bytes: 9,
+            },
+            json!({"event": "progress", "position_bytes": 7, "received_bytes": 9}),
         ),
         (
             Progress::Redirected {
@@ -127,14 +135,74 @@ fn events_as_json() {
         assert_eq!(event_json(&progress), Some(expected));
     }
     assert_eq!(event_json(&Progress::Finished), None);
+}
+
+#[test]
+fn what_becomes_of_sources_as_json() {
+    for (progress, expected) in [
+        (
+            Progress::SourceLeft {
+                source: "m1".to_owned(),
+                reason: "it broke".to_owned(),
+            },
+            json!({"event": "source_left", "source": "m1", "reason": "it broke"}),
+        ),
+        (
+            Progress::SourceBanned {
+                source: "m1".to_owned(),
+            },
+            json!({"event": "source_banned", "source": "m1", "reason": "it sent wrong bytes"}),
+        ),
+        (
+            Progress::PieceRefuted {
+                offset: 5,
+                source: "m1".to_owned(),
+            },
+            json!({"event": "piece_refuted", "offset": 5, "source": "m1"}),
+        ),
+    ] {
+        assert_eq!(event_json(&progress), Some(expected));
+    }
+}
+
+#[test]
+fn the_end_as_json() {
+    let served = |source| {
+        json!({
+            "source": source, "bytes": 1024, "pieces": 0, "errors": 0, "wasted_bytes": 0,
+            "banned": false,
+        })
+    };
     assert_eq!(
         outcome_json(&outcome()),
         json!({
             "event": "finished", "path": "a.iso", "bytes": 4096, "received_bytes": 2048,
             "elapsed_ms": 2000, "verified": true, "up_to_date": false,
-            "served": [{"source": "m1", "bytes": 1024}, {"source": "m2", "bytes": 1024}],
+            "served": [served("m1"), served("m2")], "exit": 0,
         })
     );
+}
+
+#[test]
+fn each_source_has_its_line() {
+    let mut outcome = outcome();
+    outcome.served[1] = Served {
+        source: "mirror-2".to_owned(),
+        bytes: 3 << 20,
+        pieces: 2,
+        errors: 1,
+        wasted_bytes: 1 << 20,
+        is_banned: true,
+    };
+    assert_eq!(
+        shares(&outcome),
+        [
+            "  m1        1.0 KiB",
+            "  mirror-2  3.0 MiB, 2 pieces, 1 errors, 1.0 MiB wasted; sent wrong bytes",
+        ]
+    );
+    outcome.served.truncate(1);
+    assert!(shares(&outcome).is_empty());
 }
 
 #[test]

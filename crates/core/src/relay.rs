@@ -1,0 +1,12 @@
+//! Relay: bodies whose bytes come from other nodes.
+//!
+//! Only the rules: what is asked for, what is accepted, when somebody else is asked. It must never
+//! read a socket or a clock.
+
+mod answer;
+mod continuation;
+
+pub use self::{
+    answer::{AnswerHead, Fault},
+    continuation::{Continuation, Cut, Feeder, Input, MAX_SWITCHES, STALLED_AFTER, Span, Step},
+};
