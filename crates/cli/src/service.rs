@@ -22,7 +22,7 @@ use std::{
 use arc_swap::ArcSwap;
 use overspill_core::{fleet::Zones, units::Rate};
 use overspill_net::{Binding, ServeLimits};
-use overspill_node::{NodeSettings, SharedRules};
+use overspill_node::{NodeSettings, Relayed, SharedRules};
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use self::signals::EndSignals;
@@ -49,6 +49,12 @@ pub(crate) struct Common {
     /// Work is shared in proportion. Without it a gigabit is assumed until more is seen.
     #[arg(long, value_name = "RATE")]
     capacity: Option<Rate>,
+    /// Hold what mirrors send against the file's BLAKE3 tree before it goes on to a client
+    ///
+    /// A mirror that sends one wrong byte is left for another in the same response. Costs a copy and a
+    /// hash; without it relayed bytes go from socket to socket, and were checked by the mirror alone.
+    #[arg(long, help_heading = "Dispatch")]
+    check_relayed: bool,
     /// Serving threads [default: one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
@@ -98,6 +104,7 @@ pub(crate) struct Surroundings {
     /// Where https is spoken, if it is.
     secured: Option<Secured>,
     hsts: Option<Duration>,
+    relayed: Relayed,
     rules: SharedRules,
     /// Where clients are.
     pub(crate) zones: Zones,
@@ -128,6 +135,7 @@ impl Surroundings {
             access_log: self.access.log(),
             head: self.limits.head,
             hsts: self.hsts,
+            relayed: self.relayed,
             rules: Arc::clone(&self.rules),
         }
     }
@@ -205,6 +213,10 @@ impl Common {
             plain: self.plain(),
             secured,
             hsts: self.tls.hsts(),
+            relayed: match self.check_relayed {
+                true => Relayed::Checked,
+                false => Relayed::Passed,
+            },
             rules: Arc::new(ArcSwap::from_pointee(rules)),
             zones,
             capacity: options.within_egress(self.capacity),

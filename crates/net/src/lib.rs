@@ -36,7 +36,7 @@ pub use self::{
     handover::HandedOver,
     listener::{BindError, Binding, Bound, ServeLimits, Serving, any_address, bind},
     observe::{Asked, AskedVersion, Exchange, Outcome},
-    relay::{Choice, Guide, Relay, Relayer, Source},
+    relay::{Choice, Guide, Loading, Relay, Relayer, Source},
     service::{
         Answer, Body, ByteStream, Client, Decision, FileBody, Framing, Part, Parts, Reply,
         Security, Service, StreamItem,

@@ -1,11 +1,12 @@
 //! Bodies whose bytes come from somewhere while they are sent, and go on from elsewhere when that fails.
 //!
-//! The rules are `core::transfer`'s; here they meet sockets and files. Who is asked is the
+//! The rules are `core::relay`'s; here they meet sockets and files. Who is asked is the
 //! [`Guide`]'s part. Nothing is spooled: a relay holds what is on its way, a pipe or a buffer full,
 //! and reads no further until the client has taken it. It must never pass on a byte of an answer whose
 //! head was not the right one.
 
 mod ask;
+mod checked;
 mod file;
 mod idle;
 mod pipe;
@@ -20,8 +21,9 @@ use overspill_core::{
 };
 use tokio::time::timeout_at;
 
+pub use self::checked::Loading;
 pub(crate) use self::pipe::Pipe;
-use self::{ask::Answered, idle::Idle, pipe::Pipes, stream::Stream};
+use self::{ask::Answered, checked::Check, idle::Idle, pipe::Pipes, stream::Stream};
 use crate::{
     client::{HttpClient, Patience},
     service::FileBody,
@@ -36,6 +38,12 @@ pub trait Guide: Debug {
     /// Who is to feed `rest`. `failed` says why the one named before does so no longer; there was
     /// none at the first call.
     fn next(&mut self, failed: Option<Fault>, rest: Span) -> Choice;
+
+    /// What members send is held against, before it goes out; `None` if their word is taken. Asked
+    /// once, before the first member is.
+    fn proof(&self) -> Option<Loading> {
+        None
+    }
 
     /// The body cannot be completed, and is cut where `rest` begins.
     fn gave_up(&mut self, rest: Span, why: &dyn std::error::Error);
@@ -78,6 +86,7 @@ pub struct Relay {
     relayer: Rc<Relayer>,
     feed: Feed,
     failed: Option<Fault>,
+    check: Check,
 }
 
 /// Who feeds it now.
@@ -135,6 +144,7 @@ impl Relay {
             relayer,
             feed: Feed::Nobody,
             failed: None,
+            check: Check::Unknown,
         }
     }
 
@@ -183,7 +193,7 @@ impl Relay {
                     self.guide.gave_up(self.body.rest(), &cut);
                     return Err(TransmitError::Relay(cut));
                 }
-                Step::Choose => self.choose(),
+                Step::Choose => self.choose().await,
                 Step::ReadHead => self.read_head().await,
                 Step::Read(most) => {
                     if let Some(supply) = self.read(most).await {
@@ -194,7 +204,7 @@ impl Relay {
         }
     }
 
-    fn choose(&mut self) {
+    async fn choose(&mut self) {
         let choice = self.guide.next(self.failed.take(), self.body.rest());
         let (feed, input) = match choice {
             Choice::Here(file) => (Feed::Here(file), Input::Asked(Feeder::Here)),
@@ -202,22 +212,26 @@ impl Relay {
             Choice::Nobody => (Feed::Nobody, Input::Nobody),
         };
         self.feed = feed;
+        if matches!(self.feed, Feed::Asked(_)) {
+            // Before the member's time begins to run.
+            self.prepare_check().await;
+        }
         self.tell(input);
     }
 
     async fn read_head(&mut self) {
+        let (span, etag) = (self.span_to_ask(), self.root.etag());
         let Feed::Asked(source) = &self.feed else {
             return self.tell(Input::Failed(Fault::Connect));
         };
-        let (rest, etag) = (self.body.rest(), self.root.etag());
-        let ask = self.relayer.ask(source, &rest, &etag);
+        let ask = self.relayer.ask(source, &span, &etag);
         let answered = within(&self.body, ask).await;
         match answered {
             None => self.tell(Input::Tick),
             Some(Err(fault)) => self.tell(Input::Failed(fault)),
             Some(Ok(Answered { head, stream })) => {
                 self.feed = Feed::Member(stream);
-                self.tell(Input::Head(&head.as_answer(), &etag));
+                self.tell(Input::Head(&head.as_answer(), &span, &etag));
             }
         }
     }
@@ -226,6 +240,9 @@ impl Relay {
     async fn read(&mut self, most: u64) -> Option<Supply> {
         match &mut self.feed {
             Feed::Here(file) => return Some(Supply::File(file.clone())),
+            Feed::Member(_) if matches!(self.check, Check::On(_)) => {
+                return self.read_checked().await;
+            }
             Feed::Member(stream) => {
                 let most = usize::try_from(most).unwrap_or(usize::MAX);
                 if let Some(early) = stream.take_early(most) {

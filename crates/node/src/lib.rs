@@ -53,5 +53,5 @@ pub use self::{
     routes::common_routes,
     rules::{RuleError, RuleText, Rules, SharedRules},
     service::NodeService,
-    settings::NodeSettings,
+    settings::{NodeSettings, Relayed},
 };

@@ -15,10 +15,17 @@ use overspill_core::{
     relay::{Fault, Span},
     root::Root,
 };
-use overspill_net::{Choice, FileBody, Guide, Relay, Relayer, Source};
-use overspill_wire::paths::{DIRECT, TICKET};
+use overspill_net::{Choice, FileBody, Guide, Loading, Relay, Relayer, Source};
+use overspill_store::outboard::Outboard;
+use overspill_wire::{
+    paths::{DIRECT, TICKET},
+    sources::Complaint,
+};
 
-use crate::role::{Ask, Role, Route};
+use crate::{
+    role::{Ask, Role, Route},
+    settings::Relayed,
+};
 
 /// A member that was chosen, and where it has the content.
 #[derive(Clone, Debug)]
@@ -48,6 +55,7 @@ pub(crate) struct Steering<R> {
     feeder: Feeder,
     /// Members that failed this response, the latest last.
     failed: Vec<MemberId>,
+    relayed: Relayed,
 }
 
 /// Who feeds now.
@@ -87,6 +95,7 @@ impl<R: Role> Steering<R> {
         subject: Subject,
         own: Option<FileBody>,
         chosen: Option<Chosen>,
+        relayed: Relayed,
     ) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Self {
             role,
@@ -94,6 +103,7 @@ impl<R: Role> Steering<R> {
             own,
             feeder: chosen.map_or(Feeder::Here, Feeder::Member),
             failed: Vec::new(),
+            relayed,
         }))
     }
 
@@ -123,10 +133,41 @@ impl<R: Role> Steering<R> {
                 if let (Some(evidence), Some(dispatcher)) = (fault.evidence(), dispatcher) {
                     dispatcher.weigh(&member, evidence);
                 }
+                if fault == Fault::WrongBytes {
+                    self.complain(member.clone(), offset);
+                }
                 self.failed.push(member);
             }
             Feeder::Nobody => {}
         }
+    }
+
+    /// Has the member's copy looked at, so that it is mended.
+    fn complain(&self, member: MemberId, offset: u64) {
+        let Subject {
+            path, root, client, ..
+        } = &self.subject;
+        let complaint = Complaint {
+            member,
+            path: path.clone(),
+            root: *root,
+            offset,
+        };
+        self.role.complained(*client, complaint);
+    }
+
+    /// What members send is held against, if it is to be.
+    fn proof(&self) -> Option<Loading> {
+        let (role, root) = (Arc::clone(&self.role), self.subject.root);
+        (self.relayed == Relayed::Checked).then(|| -> Loading {
+            Box::pin(async move {
+                let outboard = load(role.as_ref(), root).await;
+                if outboard.is_none() {
+                    tracing::warn!(%root, "a body is relayed unchecked: its outboard is not there yet");
+                }
+                outboard.map(Arc::new)
+            })
+        })
     }
 
     /// Chooses somebody else.
@@ -176,6 +217,16 @@ impl<R: Role> Steering<R> {
     }
 }
 
+/// The outboard of a content, made if need be.
+async fn load<R: Role>(role: &R, root: Root) -> Option<Outboard> {
+    let desk = role.outboards()?;
+    if !desk.provide(root).await {
+        return None;
+    }
+    let loaded = tokio::task::spawn_blocking(move || desk.stored().load(&root)).await;
+    loaded.ok()?.ok()
+}
+
 /// A relay of `span` of what `steering` is about.
 pub(crate) fn relay<R: Role>(
     steering: &Rc<RefCell<Steering<R>>>,
@@ -195,6 +246,10 @@ impl<R: Role> Guide for Steer<R> {
             steering.choose(rest);
         }
         steering.current()
+    }
+
+    fn proof(&self) -> Option<Loading> {
+        self.0.borrow().proof()
     }
 
     fn gave_up(&mut self, rest: Span, why: &dyn Error) {

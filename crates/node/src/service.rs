@@ -46,7 +46,7 @@ use crate::{
     role::{Found, Role},
     routes,
     rules::SharedRules,
-    settings::NodeSettings,
+    settings::{NodeSettings, Relayed},
 };
 
 /// Answers the requests of one core.
@@ -64,6 +64,7 @@ pub struct NodeService<R> {
     rewritten_head: Limits,
     /// The line that tells browsers to insist on https; empty if they are not told.
     hsts: String,
+    relayed: Relayed,
 }
 
 impl<R: Role> NodeService<R> {
@@ -89,6 +90,7 @@ impl<R: Role> NodeService<R> {
             rules: Arc::clone(&settings.rules),
             rewritten_head: settings.rewritten_head(),
             hsts: settings.hsts_line(),
+            relayed: settings.relayed,
         }
     }
 

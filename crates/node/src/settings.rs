@@ -20,8 +20,20 @@ pub struct NodeSettings {
     pub head: Limits,
     /// For how long browsers that came by https are to use nothing else (RFC 6797), if at all.
     pub hsts: Option<Duration>,
+    /// Whether bytes of members are checked on their way through this node.
+    pub relayed: Relayed,
     /// What is added to the answers for some paths; on a mirror, what its server says.
     pub rules: SharedRules,
+}
+
+/// What is done with bytes that are relayed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Relayed {
+    /// They are held against the content's root before they go out.
+    Checked,
+    /// They go from socket to socket; the member has checked them when it got them.
+    #[default]
+    Passed,
 }
 
 impl NodeSettings {

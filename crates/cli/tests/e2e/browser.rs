@@ -13,7 +13,7 @@ use crate::{
     tools::{Need, has},
 };
 
-mod devtools;
+pub(crate) mod devtools;
 
 /// A README that tries what a page must not let it do.
 const README: &str = "# Read me first\n\nA *short* guide, see [the folder](sub/) or \

@@ -3,6 +3,8 @@
 //! Faults are made on the way between server and mirror by a proxy (`faulty`), or by `kill -9`. What
 //! counts is what a client has in the end: every byte, and an exit code of 0.
 
+mod browser;
+mod checked;
 mod faulty;
 
 use std::{

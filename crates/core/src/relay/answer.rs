@@ -52,6 +52,9 @@ pub enum Fault {
     /// This node's own file could not be read.
     #[error("the file here could not be read")]
     Unreadable,
+    /// The bytes are not those of the content: they were held against its root.
+    #[error("it sent wrong bytes")]
+    WrongBytes,
     /// The bytes are coded.
     #[error("it answered in another coding")]
     WrongCoding,
@@ -72,6 +75,7 @@ impl Fault {
     pub fn evidence(self) -> Option<Evidence> {
         match self {
             Self::Status(404 | 410 | 412 | 416) | Self::NoMeans | Self::Unreadable => None,
+            Self::WrongBytes => Some(Evidence::Corrupt),
             _ => Some(Evidence::Failure),
         }
     }

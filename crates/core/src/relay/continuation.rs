@@ -69,8 +69,9 @@ pub enum Input<'a> {
     Asked(Feeder),
     /// There is nobody left to ask.
     Nobody,
-    /// A member's answer has begun; to be compared with this entity tag.
-    Head(&'a AnswerHead<'a>, &'a str),
+    /// A member's answer has begun, to a request for this span, which holds at least what is left;
+    /// to be compared with this entity tag.
+    Head(&'a AnswerHead<'a>, &'a Span, &'a str),
     /// So many bytes have come from the feeder, at most [`Step::Read`].
     Came(u64),
     /// The feeder is waited for from now on, if it was not before.
@@ -190,8 +191,8 @@ impl Continuation {
                 self.state = State::Fed { by, waiting_since };
             }
             Input::Nobody => self.state = State::Cut(Cut::Nobody),
-            Input::Head(head, etag) => {
-                if let Err(fault) = head.check(&self.rest, etag) {
+            Input::Head(head, asked, etag) => {
+                if let Err(fault) = head.check(asked, etag) {
                     return self.give_up(fault);
                 }
                 self.state = State::Fed {

@@ -84,7 +84,7 @@ impl<R: Role> NodeService<R> {
             Source::File(file) => Some(file.clone()),
             _ => None,
         };
-        Steering::new(Arc::clone(&self.role), subject, own, chosen)
+        Steering::new(Arc::clone(&self.role), subject, own, chosen, self.relayed)
     }
 
     fn relayed(&self, selected: Selected, size: u64, steering: &Rc<RefCell<Steering<R>>>) -> Body {

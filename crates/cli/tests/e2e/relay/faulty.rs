@@ -28,6 +28,8 @@ pub(super) enum Fault {
     Resets(u64),
     /// After so many bytes of the body nothing more comes.
     Stalls(u64),
+    /// One bit of the body is another, in so manieth byte.
+    Flips(u64),
     /// A line of the head that begins so is replaced.
     Rewrites(&'static str, &'static str),
     /// The length in the head is so much off, and the body as long as it says or cut.
@@ -184,6 +186,13 @@ fn answer(
             // Until whoever waits has had enough.
             let _ = client.read(&mut [0]);
             Ok(false)
+        }
+        Fault::Flips(at) => {
+            pass(head, at.min(length))?;
+            let mut byte = [0];
+            answers.read_exact(&mut byte)?;
+            client.write_all(&[byte[0] ^ 1])?;
+            io::copy(&mut answers.take(length - at - 1), &mut client).map(|_| true)
         }
         Fault::Rewrites(start, line) => {
             let lines = head

@@ -33,7 +33,7 @@ fn answer(body: &mut Continuation, now: Instant) -> Result<(), Fault> {
         etag: Some(TAG.as_bytes()),
         content_encoding: None,
     };
-    body.handle(now, Input::Head(&head, TAG))
+    body.handle(now, Input::Head(&head, &rest, TAG))
 }
 
 #[test]
@@ -212,7 +212,7 @@ impl Model {
             etag: Some(if tag { TAG.as_bytes() } else { b"\"other\"" }),
             content_encoding: None,
         };
-        self.give(Input::Head(&head, TAG));
+        self.give(Input::Head(&head, &rest, TAG));
         let is_right = tag && shift == 0 && (status == 206 || status == 200 && rest.is_whole());
         let is_right = is_right && (status == 206 || rest.len() == rest.size);
         assert_eq!(
