@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use overspill_client::{
     ClientSettings, Credentials, CredentialsError, HttpClient, Patience, Proxies, TlsError,
 };
+use overspill_core::units::Rate;
 use thiserror::Error;
 
 use crate::trust::TrustArgs;
@@ -39,11 +40,17 @@ pub(crate) enum AskingError {
 impl AskingArgs {
     /// An HTTP client for one command.
     pub(crate) fn client(&self) -> Result<HttpClient, AskingError> {
+        self.client_at(None)
+    }
+
+    /// The same, which takes no more than `rate` of all its bodies together.
+    pub(crate) fn client_at(&self, rate: Option<Rate>) -> Result<HttpClient, AskingError> {
         Ok(HttpClient::with_settings(ClientSettings {
             patience: Patience::default(),
             trust: self.trust.trust()?,
             proxies: Proxies::from_environment(),
             credentials: self.credentials()?,
+            rate,
         }))
     }
 

@@ -3,6 +3,7 @@
 //! The work is in `overspill-client`; this turns options into a [`Download`] and what happens into
 //! lines, a bar, or JSON. It must never print to standard output but JSON or the file itself.
 
+mod tree;
 mod view;
 
 use std::{
@@ -19,10 +20,11 @@ use overspill_client::{
     Download, DownloadError, Exit, HttpClient, HttpUrl, METALINK_BYTES_MAX, Metalink, OnChange,
     OnExisting, Persistence, UrlError,
 };
+use overspill_core::units::Rate;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::view::{Style, View};
-use crate::{asking::AskingArgs, terminal::complain};
+use crate::{asking::AskingArgs, selection::SelectionArgs, terminal::complain};
 
 /// Download files from a server, or from any HTTP server
 ///
@@ -36,9 +38,30 @@ use crate::{asking::AskingArgs, terminal::complain};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXIT_CODES)]
 pub(crate) struct Args {
-    /// URLs of files, downloaded one after the other
-    #[arg(required_unless_present = "metalink", value_name = "URL")]
+    /// URLs of files, downloaded one after the other; with -r or --archive, of folders
+    #[arg(required_unless_present_any = ["metalink", "input"], value_name = "URL")]
     urls: Vec<String>,
+    /// Read URLs from this file, one a line, or from standard input if it is -
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["urls", "metalink"])]
+    input: Option<PathBuf>,
+    /// Download folders, with all below them or what meets the conditions
+    ///
+    /// The tree is made again in --output, or in a folder of the same name. Files that are there, by
+    /// size and time or by their root, are not downloaded again; files that differ need --force.
+    #[arg(short, long, conflicts_with = "metalink")]
+    recursive: bool,
+    /// Download a folder, or what of it meets the conditions, as one archive
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["metalink", "recursive"],
+          value_parser = ["tar", "tar.gz", "tar.zst", "zip"])]
+    archive: Option<String>,
+    #[command(flatten, next_help_heading = "Conditions, for -r and --archive")]
+    selection: SelectionArgs,
+    /// Files at once, with -r
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
+    files: usize,
+    /// Take no more than this from all nodes together, such as 10MB/s
+    #[arg(long, value_name = "RATE")]
+    limit_rate: Option<Rate>,
     /// Download what this Metalink file describes
     #[arg(long, value_name = "FILE", conflicts_with = "urls")]
     metalink: Option<PathBuf>,
@@ -78,7 +101,9 @@ pub(crate) struct Args {
 /// One thing to download.
 #[derive(Debug)]
 enum Item {
+    Archive(HttpUrl, OsString),
     Metalink(Metalink),
+    Tree(HttpUrl),
     Url(HttpUrl),
 }
 
@@ -105,12 +130,13 @@ impl Args {
     /// Everything that can be found wrong before the first byte.
     fn check(&self) -> Result<(Vec<Item>, HttpClient), String> {
         let items = self.items()?;
-        let client = self.asking.client().map_err(|error| error.to_string())?;
+        let client = self.asking.client_at(self.limit_rate);
+        let client = client.map_err(|error| error.to_string())?;
         if self.stall_timeout.is_zero() {
             return Err("--stall-timeout needs a duration above 0".to_owned());
         }
-        let Some(output) = &self.output else {
-            return Ok((items, client));
+        let Some(output) = self.output.as_ref().filter(|_| !self.recursive) else {
+            return self.check_tree().map(|()| (items, client));
         };
         if self.json && is_stdout(output) {
             return Err(
@@ -126,23 +152,57 @@ impl Args {
         Ok((items, client))
     }
 
+    /// What only makes sense for folders, or for files.
+    fn check_tree(&self) -> Result<(), String> {
+        if self.recursive && self.output.as_deref().is_some_and(is_stdout) {
+            return Err(
+                "-r makes a tree of files, which standard output cannot hold; use \
+                        --archive tar"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
     fn items(&self) -> Result<Vec<Item>, String> {
         if let Some(path) = &self.metalink {
             let metalink = read_metalink(path);
             let metalink = metalink.map_err(|error| format!("{}: {error}", path.display()))?;
             return Ok(vec![Item::Metalink(metalink)]);
         }
-        let urls = self
-            .urls
-            .iter()
-            .map(|url| HttpUrl::parse(url).map(Item::Url));
-        let urls: Result<Vec<_>, UrlError> = urls.collect();
-        urls.map_err(|error| error.to_string())
+        let conditions = self.selection.conditions();
+        let conditions = conditions.map_err(|error| error.to_string())?;
+        let takes_conditions = self.recursive || self.archive.is_some();
+        if !conditions.is_empty() && !takes_conditions {
+            return Err("conditions choose files of a folder; add -r or --archive".to_owned());
+        }
+        let texts = match &self.input {
+            Some(path) => {
+                read_urls(path).map_err(|error| format!("{}: {error}", path.display()))?
+            }
+            None => self.urls.clone(),
+        };
+        let item = |text: &String| {
+            let url = HttpUrl::parse(text)?;
+            match &self.archive {
+                _ if self.recursive => Ok(Item::Tree(url)),
+                Some(format) => archive(&url, format, &conditions),
+                None => Ok(Item::Url(url)),
+            }
+        };
+        let items: Result<Vec<_>, UrlError> = texts.iter().map(item).collect();
+        items.map_err(|error| error.to_string())
     }
 
     /// Brings a file, or the one that a Metalink describes.
     async fn bring(&self, client: &HttpClient, item: Item) -> Exit {
         let metalink = match item {
+            Item::Tree(url) => return self.bring_tree(client, url).await,
+            Item::Archive(url, name) => {
+                let view = View::new(self.style(), url.to_string(), name.clone());
+                let download = Download::new(url).named(name);
+                return self.download(client, download, view).await;
+            }
             Item::Metalink(metalink) => metalink,
             Item::Url(url) if !url.names_metalink() => {
                 let name = url.file_name().unwrap_or_else(|_| OsString::from("file"));
@@ -248,6 +308,35 @@ async fn asked_to_end() {
     }
 }
 
+/// The URLs in a file, one a line; empty lines and those that begin with `#` are none.
+fn read_urls(path: &Path) -> Result<Vec<String>, String> {
+    let mut text = String::new();
+    let read = match is_stdout(path) {
+        true => io::stdin()
+            .take(INPUT_BYTES_MAX + 1)
+            .read_to_string(&mut text),
+        false => File::open(path)
+            .and_then(|file| file.take(INPUT_BYTES_MAX + 1).read_to_string(&mut text)),
+    };
+    if read.map_err(|error| error.to_string())? as u64 > INPUT_BYTES_MAX {
+        return Err(format!("longer than {INPUT_BYTES_MAX} bytes; divide it"));
+    }
+    let lines = text.lines().map(str::trim);
+    let urls = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(urls.map(str::to_owned).collect())
+}
+
+/// The archive of what in the folder at `url` meets the conditions, and its name.
+fn archive(url: &HttpUrl, format: &str, conditions: &[(&str, &str)]) -> Result<Item, UrlError> {
+    let mut name = url.folder_name();
+    name.push(format!(".{format}"));
+    let mut url = url.as_folder()?.with_parameter("archive", format)?;
+    for (condition, value) in conditions {
+        url = url.with_parameter(condition, value)?;
+    }
+    Ok(Item::Archive(url, name))
+}
+
 fn read_metalink(path: &Path) -> Result<Metalink, String> {
     let mut text = Vec::new();
     let most = METALINK_BYTES_MAX as u64 + 1;
@@ -291,6 +380,9 @@ fn remedy(error: &DownloadError) -> Option<&'static str> {
         _ => None,
     }
 }
+
+/// Most bytes of a list of URLs.
+const INPUT_BYTES_MAX: u64 = 64 << 20;
 
 const INTERRUPTED: &str = "interrupted; run the command again to continue";
 

@@ -23,7 +23,10 @@ use overspill_net::client::HttpClient;
 
 use tokio::task::spawn_blocking;
 
-use self::{asking::Asking, transfer::Transfer};
+use self::{
+    asking::Asking,
+    transfer::{Hint, Transfer},
+};
 pub(crate) use crate::intake::Sink;
 use crate::{
     error::DownloadError,
@@ -31,7 +34,7 @@ use crate::{
     part::PartFile,
     persistence::Persistence,
     progress::{Observer, Progress},
-    pull::Width,
+    pull::{SPLIT_BYTES_MIN, Width},
     url::{HttpUrl, NameError},
 };
 
@@ -46,6 +49,9 @@ pub struct Download {
     connections: u32,
     per_host: u32,
     metalink: Option<Metalink>,
+    expected_bytes: Option<u64>,
+    name: Option<OsString>,
+    durability: Durability,
 }
 
 /// What to do when the target exists and is not the file.
@@ -56,6 +62,15 @@ pub enum OnExisting {
     Refuse,
     /// Replace it, once the new file is complete and verified.
     Replace,
+}
+
+/// When a file has to be on the disk.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Durability {
+    /// Before it gets its name.
+    Now,
+    /// Later: whoever has many files syncs once for all of them.
+    Later,
 }
 
 /// What to do when the file changes on the server before we have all of it.
@@ -158,7 +173,31 @@ impl Download {
             connections: CONNECTIONS,
             per_host: PER_HOST,
             metalink: None,
+            expected_bytes: None,
+            name: None,
+            durability: Durability::Now,
         }
+    }
+
+    /// Under this name in the working directory, or in the folder it goes to, where the URL gives none.
+    pub fn named(self, name: OsString) -> Self {
+        let name = Some(name);
+        Self { name, ..self }
+    }
+
+    /// So large, as a listing says: a small file is then asked for at once, without asking first who
+    /// has it. If that is wrong it costs a request, nothing else.
+    pub fn expecting(self, bytes: u64) -> Self {
+        let expected_bytes = Some(bytes);
+        Self {
+            expected_bytes,
+            ..self
+        }
+    }
+
+    /// When the file has to be on the disk.
+    pub(crate) fn durability(self, durability: Durability) -> Self {
+        Self { durability, ..self }
     }
 
     /// Downloads the file that a metalink describes, from the URLs it names.
@@ -237,11 +276,17 @@ impl Download {
             stall: self.persistence.silence_max,
             tries: self.persistence.tries_max,
         };
-        let name = match &self.metalink {
-            Some(metalink) => Ok(metalink.name()),
-            None => self.url.file_name(),
+        let name = match (&self.metalink, &self.name) {
+            (_, Some(name)) => Ok(name.clone()),
+            (Some(metalink), None) => Ok(metalink.name()),
+            (None, None) => self.url.file_name(),
         };
+        let is_small = |bytes| bytes < SPLIT_BYTES_MIN;
         let mut transfer = Transfer {
+            hint: match self.expected_bytes.is_some_and(is_small) {
+                true => Hint::Small,
+                false => Hint::None,
+            },
             asking: Asking::new(client, observer, self.url.clone(), self.persistence),
             on_change: self.on_change,
             width,
@@ -268,7 +313,8 @@ impl Download {
         }
         let part = Sink::Part(PartFile::open(&path)?);
         let (sink, received) = transfer.run(part).await?;
-        publish(sink, &path, (&self.url, self.on_existing)).await?;
+        let manner = (self.on_existing, self.durability);
+        publish(sink, &path, &self.url, manner).await?;
         observer.observe(&Progress::Finished);
         Ok(received.outcome(Some(path), started))
     }
@@ -278,13 +324,14 @@ impl Download {
 async fn publish(
     sink: Sink,
     path: &Path,
-    (url, on_existing): (&HttpUrl, OnExisting),
+    url: &HttpUrl,
+    (on_existing, durability): (OnExisting, Durability),
 ) -> Result<(), DownloadError> {
     let Sink::Part(part) = sink else {
         return Ok(());
     };
     let part_path = part.path().to_owned();
-    let published = spawn_blocking(move || part.publish(on_existing)).await;
+    let published = spawn_blocking(move || part.publish(on_existing, durability)).await;
     match published.unwrap_or_else(|error| Err(error.into())) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(DownloadError::Exists {

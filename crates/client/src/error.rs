@@ -112,6 +112,14 @@ pub enum DownloadError {
         /// What was asked.
         url: HttpUrl,
     },
+    /// A listing names a file that is not below its folder.
+    #[error(
+        "{url} is not below the folder that lists it; it was left out, tell the server's operator"
+    )]
+    OutOfPlace {
+        /// The file.
+        url: HttpUrl,
+    },
     /// The local disk refused.
     #[error("{}: cannot {doing}: {source}", path.display())]
     Local {
@@ -232,7 +240,7 @@ impl DownloadError {
             Self::AllWrong { .. } | Self::DigestMismatch { .. } | Self::Mismatch { .. } => {
                 Exit::VerificationFailed
             }
-            Self::Name(_) | Self::Url(_) => Exit::Usage,
+            Self::Name(_) | Self::OutOfPlace { .. } | Self::Url(_) => Exit::Usage,
             Self::NotFound { .. } => Exit::NotFound,
             Self::Refused { .. } => Exit::Refused,
             Self::Lasting(_)

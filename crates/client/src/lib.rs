@@ -46,6 +46,7 @@ mod persistence;
 mod progress;
 mod pull;
 mod sources;
+mod tree;
 mod url;
 
 pub use overspill_net::{
@@ -68,5 +69,6 @@ pub use self::{
     order::{OrderError, give_order},
     persistence::Persistence,
     progress::{Observer, Progress},
+    tree::{TreeDownload, TreeObserver, TreeOutcome},
     url::{HttpUrl, NameError, UrlError},
 };

@@ -18,7 +18,11 @@ use std::{
 use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags, fallocate, renameat_with};
 
 pub(crate) use self::{pieces::PieceState, state::State};
-use crate::{download::OnExisting, error::DownloadError, url::HttpUrl};
+use crate::{
+    download::{Durability, OnExisting},
+    error::DownloadError,
+    url::HttpUrl,
+};
 
 /// An open, locked part file. Dropping it keeps file and state for a later run, unless it is empty.
 #[derive(Debug)]
@@ -130,13 +134,21 @@ impl PartFile {
     ///
     /// `AlreadyExists` when something has that name and may not be replaced. The state goes last: a
     /// crash before leaves a stale state, which the next run ignores.
-    pub(crate) fn publish(&self, on_existing: OnExisting) -> io::Result<()> {
-        self.file.sync_all()?;
+    pub(crate) fn publish(
+        &self,
+        on_existing: OnExisting,
+        durability: Durability,
+    ) -> io::Result<()> {
+        if durability == Durability::Now {
+            self.file.sync_all()?;
+        }
         match on_existing {
             OnExisting::Refuse => rename_new(&self.path, &self.target)?,
             OnExisting::Replace => fs::rename(&self.path, &self.target)?,
         }
-        File::open(folder_of(&self.target))?.sync_all()?;
+        if durability == Durability::Now {
+            File::open(folder_of(&self.target))?.sync_all()?;
+        }
         self.forget()
     }
 

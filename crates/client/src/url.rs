@@ -161,6 +161,18 @@ impl HttpUrl {
         self.0.path().ends_with(".meta4")
     }
 
+    /// A name for a local copy of the folder: that of its last segment, or of the host for the root.
+    ///
+    /// Never empty, never with a slash.
+    pub fn folder_name(&self) -> OsString {
+        let path = CatalogPath::from_url(self.0.path().as_bytes());
+        let name = path.map(|url_path| url_path.path.name().to_owned());
+        match name {
+            Ok(name) if !name.is_empty() => OsStr::from_bytes(&name).to_owned(),
+            _ => self.0.host().unwrap_or("tree").to_owned().into(),
+        }
+    }
+
     /// Whether it is asked over TLS.
     pub fn is_secure(&self) -> bool {
         self.scheme() == "https"

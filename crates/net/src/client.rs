@@ -7,6 +7,7 @@
 mod connector;
 mod credentials;
 mod fault;
+mod pace;
 mod proxy;
 mod trust;
 
@@ -21,12 +22,14 @@ use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
+use overspill_core::units::Rate;
 use thiserror::Error;
 use tokio::time::timeout;
 
 use self::{
     connector::Connector,
     fault::{classify, innermost},
+    pace::Pace,
 };
 pub use self::{
     credentials::{Credentials, CredentialsError},
@@ -42,6 +45,7 @@ pub struct HttpClient {
     patience: Patience,
     proxies: Proxies,
     credentials: Credentials,
+    pace: Pace,
 }
 
 /// How a client goes about its requests.
@@ -55,6 +59,8 @@ pub struct ClientSettings {
     pub proxies: Proxies,
     /// What it says when it is asked who it is.
     pub credentials: Credentials,
+    /// How much it takes of all bodies together, if that is limited.
+    pub rate: Option<Rate>,
 }
 
 /// How long to wait for what.
@@ -174,6 +180,7 @@ impl HttpClient {
             trust,
             proxies: Proxies::none(),
             credentials: Credentials::none(),
+            rate: None,
         })
     }
 
@@ -184,6 +191,7 @@ impl HttpClient {
             trust,
             proxies,
             credentials,
+            rate,
         } = settings;
         let connector = Connector::new(patience.connect, trust, proxies.clone());
         let inner = Client::builder(TokioExecutor::new())
@@ -195,6 +203,7 @@ impl HttpClient {
             patience,
             proxies,
             credentials,
+            pace: Pace::new(rate),
         }
     }
 
@@ -212,6 +221,7 @@ impl HttpClient {
                 response,
                 authority,
                 silence,
+                pace: self.pace.clone(),
             }),
             Err(error) => Err(classify(&error, authority)),
         }
@@ -236,6 +246,7 @@ pub struct Reply {
     response: Response<Incoming>,
     authority: String,
     silence: Duration,
+    pace: Pace,
 }
 
 impl Reply {
@@ -271,6 +282,7 @@ impl Reply {
                 None => return Ok(None),
                 Some(Ok(frame)) => {
                     if let Ok(part) = Frame::into_data(frame) {
+                        self.pace.take(part.len() as u64).await;
                         return Ok(Some(part));
                     }
                 }

@@ -22,6 +22,7 @@ mod crash;
 mod disk;
 mod explain;
 mod fleet;
+mod get_many;
 mod hosts;
 mod http;
 mod http2;

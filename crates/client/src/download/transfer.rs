@@ -19,8 +19,17 @@ pub(super) struct Transfer<'run> {
     pub(super) asking: Asking<'run>,
     pub(super) on_change: OnChange,
     pub(super) width: Width,
+    pub(super) hint: Hint,
     /// How it is to be pulled, where that was told beforehand.
     pub(super) plan: Option<Plan>,
+}
+
+/// What is known of a file before anybody is asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Hint {
+    /// It comes by one request.
+    Small,
+    None,
 }
 
 impl Transfer<'_> {
@@ -30,6 +39,7 @@ impl Transfer<'_> {
         let mut changes = 0;
         let mut found = match self.plan.take() {
             Some(plan) => Found::Plan(Box::new(plan)),
+            None if self.hint == Hint::Small => Found::Whole,
             None => find(&mut self.asking).await?,
         };
         loop {

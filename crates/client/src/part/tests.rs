@@ -67,10 +67,12 @@ fn publishing_never_replaces_what_it_may_not() {
     part.save(&State::new(&url(), &version("\"1\"", None)).unwrap())
         .unwrap();
     fs::write(&target, "old").unwrap();
-    let refused = part.publish(OnExisting::Refuse).unwrap_err();
+    let refused = part
+        .publish(OnExisting::Refuse, Durability::Now)
+        .unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
     assert_eq!(fs::read(&target).unwrap(), b"old");
-    part.publish(OnExisting::Replace).unwrap();
+    part.publish(OnExisting::Replace, Durability::Now).unwrap();
     assert_eq!(fs::read(&target).unwrap(), b"new");
     let left: Vec<_> = fs::read_dir(&folder).unwrap().collect();
     assert_eq!(left.len(), 1, "{left:?}");

@@ -102,6 +102,7 @@ fn client(proxies: Proxies, trust: Trust) -> HttpClient {
         trust,
         proxies,
         credentials: Credentials::none(),
+        rate: None,
     })
 }
 
