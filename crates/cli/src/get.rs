@@ -44,14 +44,29 @@ pub(crate) struct Args {
     /// Read URLs from this file, one a line, or from standard input if it is -
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["urls", "metalink"])]
     input: Option<PathBuf>,
+    /// Take no more than this from all nodes together, such as 10MB/s
+    #[arg(long, value_name = "RATE")]
+    limit_rate: Option<Rate>,
+    /// Download what this Metalink file describes
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["urls", "recursive", "archive"])]
+    metalink: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    asking: AskingArgs,
+}
+
+/// What is to become of them.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
     /// Download folders, with all below them or what meets the conditions
     ///
     /// The tree is made again in --output, or in a folder of the same name. Files that are there, by
     /// size and time or by their root, are not downloaded again; files that differ need --force.
-    #[arg(short, long, conflicts_with = "metalink")]
+    #[arg(short, long, conflicts_with = "archive")]
     recursive: bool,
     /// Download a folder, or what of it meets the conditions, as one archive
-    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["metalink", "recursive"],
+    #[arg(long, value_name = "FORMAT",
           value_parser = ["tar", "tar.gz", "tar.zst", "zip"])]
     archive: Option<String>,
     #[command(flatten, next_help_heading = "Conditions, for -r and --archive")]
@@ -59,12 +74,6 @@ pub(crate) struct Args {
     /// Files at once, with -r
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
     files: usize,
-    /// Take no more than this from all nodes together, such as 10MB/s
-    #[arg(long, value_name = "RATE")]
-    limit_rate: Option<Rate>,
-    /// Download what this Metalink file describes
-    #[arg(long, value_name = "FILE", conflicts_with = "urls")]
-    metalink: Option<PathBuf>,
     /// Where to: a file, an existing folder, or - for standard output
     ///
     /// Without it files go to the working directory, named after the last segment of their URL.
@@ -94,13 +103,11 @@ pub(crate) struct Args {
     /// Give up (exit code 4) when nothing came from anybody for this long
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
     stall_timeout: Duration,
-    #[command(flatten)]
-    asking: AskingArgs,
 }
 
 /// One thing to download.
 #[derive(Debug)]
-enum Item {
+pub(crate) enum Item {
     Archive(HttpUrl, OsString),
     Metalink(Metalink),
     Tree(HttpUrl),
@@ -116,14 +123,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
             return ExitCode::from(Exit::Usage.code());
         }
     };
-    let mut exit = Exit::Ok;
-    for item in items {
-        exit = exit.worse(args.bring(&client, item).await);
-        if exit == Exit::Interrupted {
-            break;
-        }
-    }
-    ExitCode::from(exit.code())
+    ExitCode::from(args.options.bring_all(&client, items).await.code())
 }
 
 impl Args {
@@ -132,12 +132,60 @@ impl Args {
         let items = self.items()?;
         let client = self.asking.client_at(self.limit_rate);
         let client = client.map_err(|error| error.to_string())?;
+        self.options.check(&items)?;
+        Ok((items, client))
+    }
+
+    fn items(&self) -> Result<Vec<Item>, String> {
+        if let Some(path) = &self.metalink {
+            let metalink = read_metalink(path);
+            let metalink = metalink.map_err(|error| format!("{}: {error}", path.display()))?;
+            return Ok(vec![Item::Metalink(metalink)]);
+        }
+        let texts = match &self.input {
+            Some(path) => {
+                read_urls(path).map_err(|error| format!("{}: {error}", path.display()))?
+            }
+            None => self.urls.clone(),
+        };
+        let urls: Result<Vec<_>, UrlError> =
+            texts.iter().map(|text| HttpUrl::parse(text)).collect();
+        self.options.items(urls.map_err(|error| error.to_string())?)
+    }
+}
+
+impl Options {
+    /// What these URLs stand for.
+    pub(crate) fn items(&self, urls: Vec<HttpUrl>) -> Result<Vec<Item>, String> {
+        let conditions = self.selection.conditions();
+        let conditions = conditions.map_err(|error| error.to_string())?;
+        let takes_conditions = self.recursive || self.archive.is_some();
+        if !conditions.is_empty() && !takes_conditions {
+            return Err("conditions choose files of a folder; add -r or --archive".to_owned());
+        }
+        let item = |url: HttpUrl| match &self.archive {
+            _ if self.recursive => Ok(Item::Tree(url)),
+            Some(format) => archive(&url, format, &conditions),
+            None => Ok(Item::Url(url)),
+        };
+        let items: Result<Vec<_>, UrlError> = urls.into_iter().map(item).collect();
+        items.map_err(|error| error.to_string())
+    }
+
+    /// What cannot go together.
+    pub(crate) fn check(&self, items: &[Item]) -> Result<(), String> {
         if self.stall_timeout.is_zero() {
             return Err("--stall-timeout needs a duration above 0".to_owned());
         }
-        let Some(output) = self.output.as_ref().filter(|_| !self.recursive) else {
-            return self.check_tree().map(|()| (items, client));
+        let Some(output) = &self.output else {
+            return Ok(());
         };
+        if self.recursive {
+            return match is_stdout(output) {
+                true => Err(TREE_TO_STDOUT.to_owned()),
+                false => Ok(()),
+            };
+        }
         if self.json && is_stdout(output) {
             return Err(
                 "--json and --output - both need standard output; leave out one".to_owned(),
@@ -149,49 +197,19 @@ impl Args {
                 output.display()
             ));
         }
-        Ok((items, client))
-    }
-
-    /// What only makes sense for folders, or for files.
-    fn check_tree(&self) -> Result<(), String> {
-        if self.recursive && self.output.as_deref().is_some_and(is_stdout) {
-            return Err(
-                "-r makes a tree of files, which standard output cannot hold; use \
-                        --archive tar"
-                    .to_owned(),
-            );
-        }
         Ok(())
     }
 
-    fn items(&self) -> Result<Vec<Item>, String> {
-        if let Some(path) = &self.metalink {
-            let metalink = read_metalink(path);
-            let metalink = metalink.map_err(|error| format!("{}: {error}", path.display()))?;
-            return Ok(vec![Item::Metalink(metalink)]);
-        }
-        let conditions = self.selection.conditions();
-        let conditions = conditions.map_err(|error| error.to_string())?;
-        let takes_conditions = self.recursive || self.archive.is_some();
-        if !conditions.is_empty() && !takes_conditions {
-            return Err("conditions choose files of a folder; add -r or --archive".to_owned());
-        }
-        let texts = match &self.input {
-            Some(path) => {
-                read_urls(path).map_err(|error| format!("{}: {error}", path.display()))?
+    /// Brings one after the other, until the user has enough.
+    pub(crate) async fn bring_all(&self, client: &HttpClient, items: Vec<Item>) -> Exit {
+        let mut exit = Exit::Ok;
+        for item in items {
+            exit = exit.worse(self.bring(client, item).await);
+            if exit == Exit::Interrupted {
+                break;
             }
-            None => self.urls.clone(),
-        };
-        let item = |text: &String| {
-            let url = HttpUrl::parse(text)?;
-            match &self.archive {
-                _ if self.recursive => Ok(Item::Tree(url)),
-                Some(format) => archive(&url, format, &conditions),
-                None => Ok(Item::Url(url)),
-            }
-        };
-        let items: Result<Vec<_>, UrlError> = texts.iter().map(item).collect();
-        items.map_err(|error| error.to_string())
+        }
+        exit
     }
 
     /// Brings a file, or the one that a Metalink describes.
@@ -380,6 +398,9 @@ fn remedy(error: &DownloadError) -> Option<&'static str> {
         _ => None,
     }
 }
+
+const TREE_TO_STDOUT: &str = "-r makes a tree of files, which standard output cannot hold; use \
+                              --archive tar";
 
 /// Most bytes of a list of URLs.
 const INPUT_BYTES_MAX: u64 = 64 << 20;

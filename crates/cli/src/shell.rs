@@ -119,8 +119,26 @@ impl Shell {
         if ends { Next::End(exit) } else { Next::Line }
     }
 
+    /// Downloads; Ctrl-C ends that, and is heard there.
+    async fn get(&self, paths: &[String], options: &get::Options) -> Result<Exit, CommandError> {
+        let urls: Result<Vec<_>, _> = paths.iter().map(|path| self.place.url(path)).collect();
+        let items = options.items(urls?);
+        let checked = items.and_then(|items| options.check(&items).map(|()| items));
+        Ok(match checked {
+            Ok(items) => options.bring_all(&self.client, items).await,
+            Err(message) => {
+                complain(message);
+                Exit::Usage
+            }
+        })
+    }
+
     /// Does what a line says, until it is done or the user has enough.
     async fn carry_out(&mut self, word: Word) -> Exit {
+        if let Word::Get { paths, options } = &word {
+            let result = self.get(paths, options).await;
+            return result.unwrap_or_else(|error| report(&Err(error)));
+        }
         let result = tokio::select! {
             exit = self.act(word) => exit,
             Ok(()) = ctrl_c() => Ok(Exit::Interrupted),
@@ -145,7 +163,7 @@ impl Shell {
             Word::Stat { file } => print_facts(client, &place.url(&file)?).await?,
             Word::Status { options } => options.print(client, &place.here()).await?,
             // Seen to before.
-            Word::Quit => {}
+            Word::Get { .. } | Word::Quit => {}
         }
         Ok(Exit::Ok)
     }

@@ -16,7 +16,7 @@ use overspill_client::{
 use overspill_core::units::{counted, display_size};
 use serde_json::json;
 
-use super::{Args, INTERRUPTED, asked_to_end, message, view::Style};
+use super::{INTERRUPTED, Options, asked_to_end, message, view::Style};
 use crate::terminal::{CommandError, complain, note, report};
 
 /// What has come of a folder so far, for whoever watches.
@@ -28,7 +28,7 @@ struct TreeView {
     told: Instant,
 }
 
-impl Args {
+impl Options {
     /// Brings all of a folder, or what of it meets the conditions.
     pub(super) async fn bring_tree(&self, client: &HttpClient, url: HttpUrl) -> Exit {
         let mut view = TreeView {

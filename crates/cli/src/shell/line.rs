@@ -5,7 +5,7 @@
 use clap::{Parser, Subcommand};
 use overspill_client::Exit;
 
-use crate::{explain, find, ls, status, terminal::complain};
+use crate::{explain, find, get, ls, status, terminal::complain};
 
 /// A line as it was read.
 #[derive(Debug)]
@@ -59,6 +59,13 @@ pub(super) enum Word {
         folder: String,
         #[command(flatten)]
         options: find::Options,
+    },
+    /// Download files, or folders with -r
+    Get {
+        #[arg(required = true)]
+        paths: Vec<String>,
+        #[command(flatten)]
+        options: Box<get::Options>,
     },
     /// List a folder, or a file
     Ls {

@@ -63,6 +63,24 @@ fn a_script_walks_about() {
 }
 
 #[test]
+fn a_script_downloads() {
+    let fleet = fleet();
+    let to = fleet.stage.path("got");
+    std::fs::create_dir_all(&to).unwrap();
+    let to = to.display();
+    let script = format!(
+        "cd 'iso dir'\nget -q -o {to} 'big one.iso' /a.txt\nget -q -r -o {to}/tree .\nget -q -o {to} no\n"
+    );
+    let output = run(&fleet, &script);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let got = |path: &str| std::fs::read(fleet.stage.path("got").join(path)).unwrap();
+    assert_eq!(got("big one.iso"), [7; 100]);
+    assert_eq!(got("a.txt"), b"hello\n");
+    assert_eq!(got("tree/deep/x#y?z.txt"), b"deep\n");
+}
+
+#[test]
 fn a_script_ends_at_its_first_error() {
     let fleet = fleet();
     for (script, code, printed) in [
