@@ -12,6 +12,7 @@ use overspill_core::{
     units::{Rate, counted, display_size},
 };
 use overspill_mirror::{Config, Link, Running, start};
+use overspill_node::NodeSettings;
 
 use crate::{
     serve::with_cause,
@@ -164,7 +165,10 @@ impl Args {
             scrub_rate: self.scrub_rate,
             cores: self.common.cores(),
             limits: surroundings.limits,
-            settings: surroundings.settings(),
+            settings: NodeSettings {
+                striping: self.common.dispatch.striping(),
+                ..surroundings.settings()
+            },
         })
     }
 }

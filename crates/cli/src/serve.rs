@@ -9,6 +9,7 @@ use overspill_core::{
     policy::PolicyKind,
     units::{Rate, counted, display_size},
 };
+use overspill_node::NodeSettings;
 use overspill_server::{Config, Loss, Running, start};
 use overspill_store::tree::Hidden;
 
@@ -160,7 +161,10 @@ impl Args {
             scrub_rate: self.scrub_rate,
             cores: self.common.cores(),
             limits: surroundings.limits,
-            settings: surroundings.settings(),
+            settings: NodeSettings {
+                striping: self.common.dispatch.striping(),
+                ..surroundings.settings()
+            },
         }
     }
 }

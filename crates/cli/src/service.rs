@@ -136,6 +136,7 @@ impl Surroundings {
             head: self.limits.head,
             hsts: self.hsts,
             relayed: self.relayed,
+            striping: None,
             rules: Arc::clone(&self.rules),
         }
     }

@@ -259,6 +259,7 @@ mod tests {
             serve: 1,
             redirect: 2,
             relay: 0,
+            stripe: 0,
             switch: 0,
             wait: 0,
             reject: 0,

@@ -5,8 +5,13 @@
 
 mod answer;
 mod continuation;
+mod stripe;
 
 pub use self::{
     answer::{AnswerHead, Fault},
     continuation::{Continuation, Cut, Feeder, Input, MAX_SWITCHES, STALLED_AFTER, Span, Step},
+    stripe::{
+        FLOW_AHEAD_BYTES, Lanes, MAX_LANES, MAX_WINDOW_BYTES, MIN_STRIPED_BYTES, MIN_WINDOW_BYTES,
+        NODE_AHEAD_BYTES, Plan, Stripe, Verdict, WindowId,
+    },
 };

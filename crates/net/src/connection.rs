@@ -348,6 +348,10 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
                 sending.bytes(&head, More::Follows).await?;
                 sending.relay(&mut relay, flow, More::Nothing).await?;
             }
+            Body::Striped(mut striped) => {
+                sending.bytes(&head, More::Follows).await?;
+                sending.striped(&mut striped, flow).await?;
+            }
             Body::Parts { bytes: 0, .. } => sending.bytes(&head, More::Nothing).await?,
             Body::Parts { mut parts, .. } => {
                 sending.bytes(&head, More::Follows).await?;

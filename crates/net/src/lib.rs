@@ -36,7 +36,10 @@ pub use self::{
     handover::HandedOver,
     listener::{BindError, Binding, Bound, ServeLimits, Serving, any_address, bind},
     observe::{Asked, AskedVersion, Exchange, Outcome},
-    relay::{Choice, Guide, Loading, Relay, Relayer, Source},
+    relay::{
+        AheadMemory, Choice, Guide, Loading, Relay, Relayer, Reservation, Source, StripeGuide,
+        Striped,
+    },
     service::{
         Answer, Body, ByteStream, Client, Decision, FileBody, Framing, Part, Parts, Reply,
         Security, Service, StreamItem,

@@ -11,19 +11,25 @@ mod file;
 mod idle;
 mod pipe;
 mod stream;
+mod striped;
 
 use std::{cell::RefCell, fmt::Debug, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use overspill_core::{
-    relay::{Continuation, Fault, Feeder, Input, Span, Step},
+    relay::{Continuation, Fault, Feeder, Input, Span, Step, Verdict},
     root::Root,
 };
 use tokio::time::timeout_at;
 
-pub use self::checked::Loading;
-pub(crate) use self::pipe::Pipe;
-use self::{ask::Answered, checked::Check, idle::Idle, pipe::Pipes, stream::Stream};
+use self::{
+    ask::Answered, checked::Check, idle::Idle, pipe::Pipes, stream::Stream, striped::Pacer,
+};
+pub use self::{
+    checked::Loading,
+    striped::{AheadMemory, Reservation, StripeGuide, Striped},
+};
+pub(crate) use self::{pipe::Pipe, striped::Turn};
 use crate::{
     client::{HttpClient, Patience},
     service::FileBody,
@@ -87,6 +93,8 @@ pub struct Relay {
     feed: Feed,
     failed: Option<Fault>,
     check: Check,
+    /// Whom to tell how fast it goes, if it is a window of a striped body.
+    pacer: Option<Pacer>,
 }
 
 /// Who feeds it now.
@@ -145,6 +153,7 @@ impl Relay {
             feed: Feed::Nobody,
             failed: None,
             check: Check::Unknown,
+            pacer: None,
         }
     }
 
@@ -216,6 +225,9 @@ impl Relay {
             // Before the member's time begins to run.
             self.prepare_check().await;
         }
+        if let Some(pacer) = &self.pacer {
+            pacer.asked();
+        }
         self.tell(input);
     }
 
@@ -265,7 +277,7 @@ impl Relay {
     /// Bytes of the member at hand; none if it was given up.
     pub(crate) async fn pull_from_stream(&mut self) -> Bytes {
         let most = usize::try_from(self.rest_bytes()).unwrap_or(usize::MAX);
-        self.tell(Input::Waiting);
+        self.wait();
         let Feed::Member(stream) = &mut self.feed else {
             return Bytes::new();
         };
@@ -282,13 +294,21 @@ impl Relay {
     /// Moves bytes of the member at hand into `pipe`, which is empty; how many.
     pub(crate) async fn fill(&mut self, pipe: &Pipe) -> usize {
         let most = usize::try_from(self.rest_bytes()).unwrap_or(usize::MAX);
-        self.tell(Input::Waiting);
+        self.wait();
         let Feed::Member(stream) = &self.feed else {
             return 0;
         };
         let moved = within(&self.body, stream.splice_into(pipe, most)).await;
         self.note(moved.map(|moved| moved.map(|bytes| bytes as u64)));
         moved.and_then(Result::ok).unwrap_or(0)
+    }
+
+    /// The member is waited for from now on.
+    fn wait(&mut self) {
+        self.tell(Input::Waiting);
+        if let Some(pacer) = &self.pacer {
+            pacer.waiting();
+        }
     }
 
     /// Takes in how a read went; `None` is time that passed.
@@ -305,6 +325,10 @@ impl Relay {
     pub(crate) fn came(&mut self, bytes: u64) {
         self.tell(Input::Came(bytes));
         self.tell(Input::Holding);
+        let verdict = self.pacer.as_ref().map(|pacer| pacer.came(bytes));
+        if verdict == Some(Verdict::TooSlow) && matches!(self.feed, Feed::Member(_)) {
+            self.tell(Input::Failed(Fault::Slow));
+        }
     }
 
     /// The file at hand cannot be read.

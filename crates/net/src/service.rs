@@ -21,7 +21,13 @@ use overspill_http1::{
 use overspill_store::tree::LiveFile;
 use tokio::sync::mpsc;
 
-use crate::{clock::Now, disk, handover::HandedOver, observe::Exchange, relay::Relay};
+use crate::{
+    clock::Now,
+    disk,
+    handover::HandedOver,
+    observe::Exchange,
+    relay::{Relay, Striped},
+};
 
 /// Whoever answers requests. One instance per core; it need not be `Send`.
 pub trait Service: 'static {
@@ -137,6 +143,8 @@ pub enum Body {
     },
     /// Bytes of a content, from this node or another.
     Relay(Box<Relay>),
+    /// Bytes of a content, from several members at once.
+    Striped(Box<Striped>),
     /// Bytes made elsewhere while they are sent: a compressed archive.
     Stream(ByteStream),
     /// So many bytes of an error's text, already written behind the head: logged, but no flow, for
@@ -154,6 +162,7 @@ impl Body {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File { range, .. } => range.len(),
             Self::Relay(relay) => relay.rest_bytes(),
+            Self::Striped(striped) => striped.rest_bytes(),
             Self::Notice(bytes) | Self::Parts { bytes, .. } | Self::Written(bytes) => *bytes,
         }
     }

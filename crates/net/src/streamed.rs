@@ -20,7 +20,7 @@ use crate::{
     disk,
     flows::{Flow, Shard},
     observe::Outcome,
-    relay::Relay,
+    relay::{Relay, Striped},
     service::{Body, FileBody, Part, StreamItem},
     transmit::TransmitError,
 };
@@ -45,6 +45,8 @@ pub struct Streamed {
 enum AtHand {
     File(FileBody, ByteRange),
     Relay(Box<Relay>),
+    /// And the window of it that is at hand.
+    Striped(Box<Striped>, Option<Box<Relay>>),
 }
 
 /// Bytes, and what is left at hand.
@@ -67,6 +69,7 @@ impl Streamed {
         let (source, at_hand) = match body {
             Body::File { file, range } => (Body::Empty, Some(AtHand::File(file, range))),
             Body::Relay(relay) => (Body::Empty, Some(AtHand::Relay(relay))),
+            Body::Striped(striped) => (Body::Empty, Some(AtHand::Striped(striped, None))),
             source => (source, None),
         };
         Self {
@@ -118,6 +121,7 @@ impl Streamed {
                 | Body::File { .. }
                 | Body::Notice(_)
                 | Body::Relay(_)
+                | Body::Striped(_)
                 | Body::Written(_) => Poll::Ready(Ok(None)),
             };
         }
@@ -151,6 +155,13 @@ impl AtHand {
                 Some(bytes) => Ok((bytes, Some(Self::Relay(relay)))),
                 None => Ok((Bytes::new(), None)),
             },
+            Self::Striped(mut striped, mut head) => {
+                let pulled = striped.pull(&mut head).await.map_err(io::Error::other)?;
+                Ok(match pulled {
+                    Some(bytes) => (bytes, Some(Self::Striped(striped, head))),
+                    None => (Bytes::new(), None),
+                })
+            }
         }
     }
 }

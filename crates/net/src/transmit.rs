@@ -36,6 +36,9 @@ pub(crate) enum TransmitError {
     /// The file could not be read.
     #[error("the file could not be read")]
     File(#[source] io::Error),
+    /// What read a body ahead has panicked; a bug.
+    #[error("what read the body ahead has failed")]
+    Ahead(#[source] tokio::task::JoinError),
     /// A part of the body could not be made.
     #[error("a part of the response could not be made")]
     Part(#[source] io::Error),

@@ -88,6 +88,7 @@ impl Service for Folder {
             Body::Bytes(bytes) => bytes.len() as u64,
             Body::Notice(bytes) | Body::Written(bytes) | Body::Parts { bytes, .. } => *bytes,
             Body::Relay(relay) => relay.rest_bytes(),
+            Body::Striped(_) => unreachable!("no body here is striped"),
             Body::Empty | Body::Stream(_) => 0,
         };
         let mut head = HeadWriter::start(out, request.version, Status::Ok);

@@ -21,7 +21,7 @@ use std::{
 use overspill_core::{
     dispatch::{
         Decided, Decision, DispatchId, Dispatcher, Explanation, Flow, Holding, MIN_OFFLOAD_BYTES,
-        Manner, Output, Settings, WaiterId,
+        Manner, Output, Settings, Turn, WaiterId,
     },
     fleet::{Change, Evidence, Fleet, FleetError, FleetEvent, HereLoad, Input, MemberId, Orders},
     load::ClientSample,
@@ -47,6 +47,7 @@ pub struct SharedDispatcher {
     serve: AtomicU64,
     redirect: AtomicU64,
     relay: AtomicU64,
+    stripe: AtomicU64,
     switch: AtomicU64,
     wait: AtomicU64,
     reject: AtomicU64,
@@ -84,6 +85,7 @@ impl SharedDispatcher {
             serve: AtomicU64::new(0),
             redirect: AtomicU64::new(0),
             relay: AtomicU64::new(0),
+            stripe: AtomicU64::new(0),
             switch: AtomicU64::new(0),
             wait: AtomicU64::new(0),
             reject: AtomicU64::new(0),
@@ -144,18 +146,19 @@ impl SharedDispatcher {
         }
     }
 
-    /// Chooses who goes on with a body that is under way, after somebody failed it.
+    /// Chooses who goes on with a body that is under way, after somebody failed it, or who feeds a
+    /// window of it.
     pub fn go_on(&self, ask: &Ask<'_>) -> Route {
         let now = Instant::now();
         let mut guard = self.state();
         guard.measure(now, &self.meter);
         match guard.dispatcher.go_on(now, &flow(ask)) {
             Decision::Serve => {
-                self.switch.fetch_add(1, Relaxed);
+                self.count_under_way(ask);
                 Route::Here
             }
             Decision::Relay { slot, dispatch } => {
-                self.switch.fetch_add(1, Relaxed);
+                self.count_under_way(ask);
                 let (member, url, ticket) = self.promise(guard, slot, dispatch, ask);
                 Route::Relay {
                     member,
@@ -169,6 +172,14 @@ impl SharedDispatcher {
             | Decision::Reject { .. }
             | Decision::Nowhere => Route::Nowhere,
         }
+    }
+
+    fn count_under_way(&self, ask: &Ask<'_>) {
+        let counter = match ask.turn {
+            Turn::Striped => &self.stripe,
+            _ => &self.switch,
+        };
+        counter.fetch_add(1, Relaxed);
     }
 
     /// The member in `slot`: its name, its URL, and a ticket for it.
@@ -270,6 +281,7 @@ impl SharedDispatcher {
             serve: self.serve.load(Relaxed),
             redirect: self.redirect.load(Relaxed),
             relay: self.relay.load(Relaxed),
+            stripe: self.stripe.load(Relaxed),
             switch: self.switch.load(Relaxed),
             wait: self.wait.load(Relaxed),
             reject: self.reject.load(Relaxed),

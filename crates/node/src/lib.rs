@@ -49,6 +49,7 @@ pub use self::{
     outboard::OutboardDesk,
     process::{raise_open_files, resident_bytes},
     query::TreeQuery,
+    relay::Striping,
     role::{Ask, Found, Holder, Role, Route},
     routes::common_routes,
     rules::{RuleError, RuleText, Rules, SharedRules},

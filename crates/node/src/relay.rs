@@ -5,6 +5,8 @@
 //! anybody anywhere, and never relay a request that was relayed here: such a one asks for this very
 //! node (`?direct`), and its body has no [`Steering`].
 
+mod striped;
+
 use std::{cell::RefCell, error::Error, fmt, net::IpAddr, rc::Rc, sync::Arc};
 
 use overspill_core::{
@@ -22,6 +24,8 @@ use overspill_wire::{
     sources::Complaint,
 };
 
+pub(crate) use self::striped::Steer;
+pub use self::striped::Striping;
 use crate::{
     role::{Ask, Role, Route},
     settings::Relayed,
@@ -67,11 +71,11 @@ enum Feeder {
 }
 
 /// The [`Guide`] of one part.
-struct Steer<R>(Rc<RefCell<Steering<R>>>);
+struct PartSteer<R>(Rc<RefCell<Steering<R>>>);
 
-impl<R> fmt::Debug for Steer<R> {
+impl<R> fmt::Debug for PartSteer<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Steer")
+        f.write_str("PartSteer")
     }
 }
 
@@ -234,11 +238,11 @@ pub(crate) fn relay<R: Role>(
     relayer: &Rc<Relayer>,
 ) -> Box<Relay> {
     let root = steering.borrow().subject.root;
-    let guide = Box::new(Steer(Rc::clone(steering)));
+    let guide = Box::new(PartSteer(Rc::clone(steering)));
     Box::new(Relay::new(span, root, guide, Rc::clone(relayer)))
 }
 
-impl<R: Role> Guide for Steer<R> {
+impl<R: Role> Guide for PartSteer<R> {
     fn next(&mut self, failed: Option<Fault>, rest: Span) -> Choice {
         let mut steering = self.0.borrow_mut();
         if let Some(fault) = failed {

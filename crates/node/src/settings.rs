@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use overspill_http1::request::Limits;
 
-use crate::{access_log::AccessLog, rules::SharedRules};
+use crate::{access_log::AccessLog, relay::Striping, rules::SharedRules};
 
 /// Room for what a rewritten head has more than the one that came.
 const REWRITTEN_BYTES: usize = 4 << 10;
@@ -22,6 +22,8 @@ pub struct NodeSettings {
     pub hsts: Option<Duration>,
     /// Whether bytes of members are checked on their way through this node.
     pub relayed: Relayed,
+    /// How large bodies that are relayed are striped, if they are.
+    pub striping: Option<Striping>,
     /// What is added to the answers for some paths; on a mirror, what its server says.
     pub rules: SharedRules,
 }

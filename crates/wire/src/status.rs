@@ -88,6 +88,9 @@ pub struct DecisionCounts {
     /// Relayed from a mirror.
     #[serde(default)]
     pub relay: u64,
+    /// Windows of striped bodies that were asked from a node beside the first.
+    #[serde(default)]
+    pub stripe: u64,
     /// How often a body under way went on from another node, because the one that fed it failed.
     #[serde(default)]
     pub switch: u64,

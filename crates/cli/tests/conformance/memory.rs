@@ -133,7 +133,9 @@ fn collect(body: Body, written: Vec<u8>) -> io::Result<Vec<u8>> {
         }
         Body::Empty | Body::Notice(_) | Body::Written(_) => {}
         Body::File { file, range } => read(&file, range, &mut bytes)?,
-        Body::Relay(_) => return Err(io::Error::other("nobody relays without a dispatcher")),
+        Body::Relay(_) | Body::Striped(_) => {
+            return Err(io::Error::other("nobody relays without a dispatcher"));
+        }
         Body::Parts { mut parts, .. } => {
             while let Some(part) = parts.next_part()? {
                 match part {

@@ -45,6 +45,7 @@ mod siblings;
 mod signals;
 mod sources;
 mod stage;
+mod striping;
 mod tickets;
 mod tls;
 mod tools;

@@ -96,14 +96,14 @@ impl Scene {
 }
 
 /// Files enough that their loss is not believed.
-fn fill(stage: &Stage) {
+pub(crate) fn fill(stage: &Stage) {
     for at in 0..20 {
         stage.write(format!("disk/{at}"), b"one of many");
     }
 }
 
 /// Takes everything away, as when a disk is not mounted: so great a loss is not believed.
-fn vanish(stage: &Stage) {
+pub(crate) fn vanish(stage: &Stage) {
     for entry in fs::read_dir(stage.tree()).unwrap() {
         let path = entry.unwrap().path();
         fs::rename(&path, stage.path(path.file_name().unwrap())).unwrap();
@@ -409,7 +409,7 @@ fn a_client_that_cannot_follow_is_relayed_to() {
 }
 
 /// Bytes of memory that a process has.
-fn resident_bytes(node: &Node) -> u64 {
+pub(crate) fn resident_bytes(node: &Node) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", node.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib: u64 = line

@@ -240,7 +240,7 @@ impl Collector<'_> {
     fn here_has_slot(&self) -> bool {
         let here = self.fleet.here();
         let (capacity, flows) = (here.capacity, here.wanting_flows());
-        self.flow.turn == Turn::Underway || self.admission.has_slot(capacity, flows, self.flow)
+        self.flow.turn.has_slot() || self.admission.has_slot(capacity, flows, self.flow)
     }
 
     /// How this flow gets to this client from a member, or why it does not.
@@ -262,7 +262,7 @@ impl Collector<'_> {
     /// Whether, and how much, flows go through this node.
     fn relays(&self) -> Relays {
         match (self.flow.turn, self.settings.way, self.flow.manner) {
-            (Turn::Underway, ..) | (_, SetWay::Relay, _) => Relays::Always,
+            (Turn::Striped | Turn::Underway, ..) | (_, SetWay::Relay, _) => Relays::Always,
             (_, SetWay::Redirect, _) => Relays::Never,
             (_, SetWay::Suited, Manner::ByRelay) => Relays::Always,
             (_, SetWay::Suited, Manner::AsSet | Manner::NotByRedirect) => Relays::WhereNeeded,
@@ -413,7 +413,7 @@ impl Sieve<'_> {
             (Relays::Never, Some(bar)) => return Err(bar),
         };
         let (capacity, flows) = (member.capacity(), member.wanting_flows());
-        let has_slot = flow.turn == Turn::Underway
+        let has_slot = flow.turn.has_slot()
             || self.allowance.has_slot(capacity, flows)
                 && (by == By::Redirect || self.here_has_slot);
         if has_slot {

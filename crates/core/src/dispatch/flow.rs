@@ -79,10 +79,20 @@ pub enum Holding {
 pub enum Turn {
     /// It is.
     First,
+    /// It is a window of a body that several feed at once, and the members that are avoided feed the
+    /// others. It has its slot.
+    Striped,
     /// Its body has begun, and whoever fed it has failed. It has its slot.
     Underway,
     /// It has waited for a slot, and now is its turn.
     Waited,
+}
+
+impl Turn {
+    /// Whether the body it belongs to was let in before.
+    pub fn has_slot(self) -> bool {
+        matches!(self, Self::Striped | Self::Underway)
+    }
 }
 
 impl Part {

@@ -43,6 +43,9 @@ pub enum Fault {
     /// It ended before all bytes had come.
     #[error("its body ended short")]
     Short,
+    /// It sends, and holds up a body that others feed much faster.
+    #[error("it is much slower than the others")]
+    Slow,
     /// Not a byte came for [`super::STALLED_AFTER`].
     #[error("it sent nothing for {} s", super::STALLED_AFTER.as_secs())]
     Stalled,
@@ -71,10 +74,13 @@ pub enum Fault {
 
 impl Fault {
     /// What it says about the member; `None` if it is this node's own fault, or a member in good
-    /// health may answer like this: its catalog may be newer than the response that is being sent.
+    /// health may answer like this: its catalog may be newer than the response that is being sent. Nor
+    /// is it a failure to be slow.
     pub fn evidence(self) -> Option<Evidence> {
         match self {
-            Self::Status(404 | 410 | 412 | 416) | Self::NoMeans | Self::Unreadable => None,
+            Self::Status(404 | 410 | 412 | 416) | Self::NoMeans | Self::Slow | Self::Unreadable => {
+                None
+            }
             Self::WrongBytes => Some(Evidence::Corrupt),
             _ => Some(Evidence::Failure),
         }

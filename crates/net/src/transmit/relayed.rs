@@ -9,7 +9,7 @@ use overspill_http1::range::ByteRange;
 use super::{Sending, TURN_BYTES, TransmitError};
 use crate::{
     flows::Flow,
-    relay::{Pipe, Relay, Supply},
+    relay::{Pipe, Relay, Striped, Supply, Turn},
     service::FileBody,
     transport::{More, Transport},
 };
@@ -48,6 +48,28 @@ impl<T: Transport> Sending<'_, T> {
         if let Some(pipe) = pipe {
             // Empty, as after each turn: otherwise we would not have come here.
             relay.relayer().give_pipe(pipe);
+        }
+        Ok(())
+    }
+
+    /// Sends all that `striped` brings, in order; windows are asked for meanwhile.
+    pub(crate) async fn striped(
+        &mut self,
+        striped: &mut Striped,
+        flow: &Flow,
+    ) -> Result<(), TransmitError> {
+        while let Some(turn) = striped.next().await? {
+            match turn {
+                Turn::Bytes(bytes) => {
+                    self.body_bytes(&bytes, More::Nothing).await?;
+                    flow.sent(bytes.len() as u64);
+                }
+                Turn::Rest(mut relay) => tokio::select! {
+                    // The other arm never ends, so this one is never cut short.
+                    sent = self.relay(&mut relay, flow, More::Nothing) => sent?,
+                    never = striped.keep_asking() => match never {},
+                },
+            }
         }
         Ok(())
     }

@@ -10,16 +10,17 @@ use overspill_core::{
     relay::Span,
 };
 use overspill_http1::range::ByteRange;
-use overspill_net::{Answer, Body, Decision, FileBody};
+use overspill_net::{Answer, Body, Decision, FileBody, Reservation};
 
 use super::{NodeService, visit::Visit};
 use crate::{
     cache::{Ready, Source},
     parts::{self, Supplier},
     query::Whence,
-    relay::{Chosen, Steering, Subject, relay},
+    relay::{Chosen, Steer, Steering, Striping, Subject, relay},
     reply::{Selected, decided},
     role::Role,
+    settings::Relayed,
 };
 
 impl<R: Role> NodeService<R> {
@@ -47,8 +48,8 @@ impl<R: Role> NodeService<R> {
             }
             (selected, source) => match (source, version.content) {
                 (_, Some(known)) if chosen.is_some() || self.can_go_on(visit) => {
-                    let steering = self.steering(ready, known, chosen, visit);
-                    self.relayed(selected, version.size, &steering)
+                    let subject = subject(ready, known, visit);
+                    self.fed(selected, version.size, (subject, own(source), chosen))
                 }
                 (Source::File(file), _) => from_file(selected, file),
                 // Nothing but a relay is chosen where there is no file, and that is of known content.
@@ -64,27 +65,43 @@ impl<R: Role> NodeService<R> {
         visit.query.whence != Whence::Here && self.role.dispatcher().is_some()
     }
 
-    /// The choice of who feeds a body.
-    fn steering(
+    /// A body that may change its feeder: striped if it is relayed and that is set, else from one after
+    /// the other.
+    fn fed(
         &self,
-        ready: &Ready,
-        (content, revision): (Content, Revision),
-        chosen: Option<Chosen>,
-        visit: Visit<'_>,
-    ) -> Rc<RefCell<Steering<R>>> {
-        let subject = Subject {
-            path: ready.content_path.clone(),
-            root: content.root,
-            revision,
-            client: visit.client.address.ip(),
-            host: visit.request.host.into(),
-            scheme: visit.scheme(),
+        selected: Selected,
+        size: u64,
+        (subject, own, chosen): (Subject, Option<FileBody>, Option<Chosen>),
+    ) -> Body {
+        let reserved = chosen.as_ref().and_then(|_| self.reserve(&selected));
+        match (chosen, reserved) {
+            (Some(chosen), Some((range, reservation))) => {
+                let (start, end) = (range.start, range.end);
+                let span = Span { start, end, size };
+                let steer = Steer::new(&self.role, subject, own, chosen);
+                let relayer = Rc::clone(&self.relayer);
+                Body::Striped(Box::new(steer.striped(span, relayer, reservation)))
+            }
+            (chosen, _) => {
+                let steering =
+                    Steering::new(Arc::clone(&self.role), subject, own, chosen, self.relayed);
+                self.relayed(selected, size, &steering)
+            }
+        }
+    }
+
+    /// Memory to stripe a body in; `None` if it is not to be striped.
+    fn reserve(&self, selected: &Selected) -> Option<(ByteRange, Reservation)> {
+        let Selected::Range(range) = selected else {
+            return None;
         };
-        let own = match &ready.source {
-            Source::File(file) => Some(file.clone()),
-            _ => None,
-        };
-        Steering::new(Arc::clone(&self.role), subject, own, chosen, self.relayed)
+        if self.relayed == Relayed::Checked {
+            // Windows are read by tasks that know nothing of groups.
+            return None;
+        }
+        let Striping { lanes, memory } = self.striping.as_ref()?;
+        let reservation = memory.reserve(*lanes, range.len())?;
+        Some((*range, reservation))
     }
 
     fn relayed(&self, selected: Selected, size: u64, steering: &Rc<RefCell<Steering<R>>>) -> Body {
@@ -100,6 +117,26 @@ impl<R: Role> NodeService<R> {
                 parts::body(multipart, Supplier::Relays(Box::new(relay_of)))
             }
         }
+    }
+}
+
+/// What a body is of, and for whom.
+fn subject(ready: &Ready, (content, revision): (Content, Revision), visit: Visit<'_>) -> Subject {
+    Subject {
+        path: ready.content_path.clone(),
+        root: content.root,
+        revision,
+        client: visit.client.address.ip(),
+        host: visit.request.host.into(),
+        scheme: visit.scheme(),
+    }
+}
+
+/// This node's own file, if it has it.
+fn own(source: &Source) -> Option<FileBody> {
+    match source {
+        Source::File(file) => Some(file.clone()),
+        _ => None,
     }
 }
 

@@ -38,6 +38,7 @@ fn scene() -> Scene {
             serve: 60,
             redirect: 40,
             relay: 0,
+            stripe: 0,
             switch: 0,
             wait: 0,
             reject: 0,

@@ -39,6 +39,7 @@ fn good() -> Summary {
             serve: 30,
             redirect: 20,
             relay: 0,
+            stripe: 0,
             switch: 0,
             wait: 0,
             reject: 0,
