@@ -15,7 +15,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 mod catalog;
 mod cold;
-mod contender;
+pub(crate) mod contender;
 mod fairness;
 pub(crate) mod fetch;
 mod idle;
@@ -27,6 +27,7 @@ pub(crate) mod pace;
 mod pair;
 pub(crate) mod process;
 mod redirect;
+mod relay;
 pub(crate) mod release;
 mod sample;
 mod secure;
@@ -46,6 +47,8 @@ pub(crate) enum Bench {
     Fairness(fairness::Args),
     /// The access log: what a line costs the thread that serves.
     Log,
+    /// CPU time per GiB relayed and memory of slow flows, beside HAProxy with splice and nginx.
+    Relay(relay::Args),
     /// CPU time per request and memory per connection, beside nginx, lighttpd and Caddy.
     Serve(serve::Args),
 }
@@ -58,6 +61,7 @@ pub(crate) fn run(bench: &Bench, root: &Path) -> ExitCode {
         Bench::Decide => inside::run(root, "overspill-core", "decide"),
         Bench::Fairness(args) => fairness::run(args, root),
         Bench::Log => inside::run(root, "overspill-node", "access_log"),
+        Bench::Relay(args) => relay::run(args, root),
         Bench::Serve(args) => serve::run(args, root),
     };
     match measured {

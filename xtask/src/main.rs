@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod faults;
 mod lab;
 mod tidy;
 
@@ -27,6 +28,8 @@ enum Chore {
     /// Measure the release build on this machine.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Break origins behind ours and other relays, and see what plain clients have in the end.
+    Faults(faults::Args),
     /// Try the release build on hosts of its own: namespaces joined by slow links, with faults.
     Lab(lab::Args),
     /// Check the rules of the house that neither rustc, clippy nor rustfmt knows.
@@ -36,6 +39,7 @@ enum Chore {
 fn main() -> Result<ExitCode> {
     match Arguments::parse().chore {
         Chore::Bench(bench) => Ok(bench::run(&bench, &checkout_root()?)),
+        Chore::Faults(args) => Ok(faults::run(&args, &checkout_root()?)),
         Chore::Lab(args) => Ok(lab::run(&args, &checkout_root()?)),
         Chore::Tidy => report_findings(),
     }

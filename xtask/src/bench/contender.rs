@@ -220,7 +220,7 @@ fn offers_tls(setting: &Setting<'_>) -> bool {
 }
 
 /// Adds what `overspill serve` needs to serve `tree` for a benchmark.
-pub(super) fn serve_arguments(
+pub(crate) fn serve_arguments(
     command: &mut Command,
     tree: &Path,
     state: &Path,
@@ -233,7 +233,7 @@ pub(super) fn serve_arguments(
 }
 
 /// An address that was free a moment ago: not every server can be asked which port it was given.
-pub(super) fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok(listener.local_addr()?)
 }

@@ -4,7 +4,7 @@
 //! file slowly, and beside one that reads it as fast as it comes; ours and nginx in the same run, one
 //! serving thread each. It must never be a test: a shared machine has pauses of its own.
 
-mod company;
+pub(super) mod company;
 
 use std::{path::Path, time::Duration};
 
@@ -122,7 +122,7 @@ fn measure(
     setting: &Setting<'_>,
 ) -> Result<(Latencies, String)> {
     let address = site.doors.plain;
-    let crowd = Crowd::gather(company, address, setting.pinning)?;
+    let crowd = Crowd::gather(company, address, LARGE, setting.pinning)?;
     let pulse = Pulse {
         address,
         path: SMALL,

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
-use super::{LARGE, SMALL};
+use super::SMALL;
 use crate::bench::{
     fetch::Connection,
     machine::{Pinning, Side},
@@ -25,7 +25,7 @@ use crate::bench::{
 
 /// What the others do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Company {
+pub(in crate::bench) enum Company {
     /// One reads the large file as fast as it comes, again and again.
     Fast,
     /// So many have asked once and wait.
@@ -37,7 +37,7 @@ pub(super) enum Company {
 }
 
 impl Company {
-    pub(super) fn name(self) -> String {
+    pub(in crate::bench) fn name(self) -> String {
         match self {
             Self::Fast => "one fast reader".to_owned(),
             Self::Idle(count) => format!("{count} idle connections"),
@@ -49,7 +49,7 @@ impl Company {
 
 /// The others, connected.
 #[derive(Debug)]
-pub(super) struct Crowd {
+pub(in crate::bench) struct Crowd {
     _idle: Vec<Connection>,
     /// Whoever reads.
     reader: Option<JoinHandle<Result<()>>>,
@@ -72,8 +72,13 @@ const GULP_BYTES: usize = 256 << 10;
 const SILENCE: Duration = Duration::from_secs(20);
 
 impl Crowd {
-    /// Connects them and has them begin.
-    pub(super) fn gather(company: Company, address: SocketAddr, pinning: Pinning) -> Result<Self> {
+    /// Connects them and has them begin, readers with the large file at `path`.
+    pub(in crate::bench) fn gather(
+        company: Company,
+        address: SocketAddr,
+        path: &'static str,
+        pinning: Pinning,
+    ) -> Result<Self> {
         let shared = Arc::new(Shared::default());
         let mut idle = Vec::new();
         let mut reading = Vec::new();
@@ -87,10 +92,10 @@ impl Crowd {
                     idle.push(connection);
                 }
             }
-            Company::Fast => reading.push(begin(address)?),
+            Company::Fast => reading.push(begin(address, path)?),
             Company::Slow(count) => {
                 for _ in 0..count {
-                    reading.push(begin(address)?);
+                    reading.push(begin(address, path)?);
                 }
             }
         }
@@ -98,7 +103,7 @@ impl Crowd {
         let read = move || {
             pinning.bind_thread(Side::Load)?;
             match company {
-                Company::Fast => read_fast(reading, address, &theirs),
+                Company::Fast => read_fast(reading, (address, path), &theirs),
                 _ => read_slowly(&mut reading, &theirs),
             }
         };
@@ -112,7 +117,7 @@ impl Crowd {
     }
 
     /// Ends them; MiB per second that they took, or a dash.
-    pub(super) fn leave(mut self) -> Result<String> {
+    pub(in crate::bench) fn leave(mut self) -> Result<String> {
         let Some(reader) = self.reader.take() else {
             return Ok("-".to_owned());
         };
@@ -131,25 +136,33 @@ impl Drop for Crowd {
 }
 
 /// A connection on which the large file has begun to arrive.
-fn begin(address: SocketAddr) -> Result<TcpStream> {
+fn begin(address: SocketAddr, path: &str) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(SILENCE))?;
     write!(
         stream,
-        "GET {LARGE} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
     )?;
     let mut status = [0; 12];
     stream.read_exact(&mut status)?;
-    ensure!(&status == b"HTTP/1.1 200", "the large file was refused");
+    ensure!(
+        &status == b"HTTP/1.1 200",
+        "the large file was refused: {}",
+        String::from_utf8_lossy(&status)
+    );
     Ok(stream)
 }
 
-fn read_fast(first: Vec<TcpStream>, address: SocketAddr, shared: &Shared) -> Result<()> {
+fn read_fast(
+    first: Vec<TcpStream>,
+    (address, path): (SocketAddr, &str),
+    shared: &Shared,
+) -> Result<()> {
     let mut gulp = vec![0; GULP_BYTES];
     let mut stream = first.into_iter().next().context("no connection")?;
     while !shared.is_over.load(Relaxed) {
         match stream.read(&mut gulp)? {
-            0 => stream = begin(address)?,
+            0 => stream = begin(address, path)?,
             bytes => drop(shared.bytes.fetch_add(bytes as u64, Relaxed)),
         }
     }
