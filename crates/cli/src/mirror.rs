@@ -86,6 +86,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    surroundings.answer_for(running.node());
     let mut signals = EndSignals::new();
     greet(&running, &surroundings, &store);
     let failed = running.failed();
@@ -104,6 +105,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
         None => ExitCode::SUCCESS,
     };
     if code == ExitCode::SUCCESS {
+        surroundings.ending();
         tracing::info!("ending when all downloads are through; ask again to end at once");
         signals.unless_again(running.drain(patience)).await;
     }
@@ -177,12 +179,13 @@ fn greet(running: &Running, surroundings: &Surroundings, store: &std::path::Path
     let urls = surroundings.urls(running.addresses());
     let certificate = surroundings.about_certificate();
     let note = certificate.map_or_else(String::new, |text| format!("{text}\n\n"));
+    let agent = surroundings.about_agent();
     let catalog = running.status().catalog;
     let mut out = std::io::stdout().lock();
     // Nobody may be reading; serving goes on all the same.
     let _ = writeln!(
         out,
-        "Mirror {} ({}, {} from before) at\n\n    {}/\n\n{note}Store: {}",
+        "Mirror {} ({}, {} from before) at\n\n    {}/\n\n{note}{agent}Store: {}",
         running.status().node.name,
         counted(catalog.files, "file"),
         display_size(catalog.bytes),

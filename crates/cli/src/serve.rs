@@ -104,11 +104,13 @@ pub(crate) async fn run(args: Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    surroundings.answer_for(running.node());
     let mut signals = EndSignals::new();
     greet(&running, &args, &surroundings, &state).await;
     let failed = running.failed();
     signals.until_asked(&failed, &mut surroundings.access).await;
     let is_failure = failed.is_cancelled();
+    surroundings.ending();
     tracing::info!("ending; running downloads may finish; ask again to end at once");
     let stop = move || {
         running.stop();
@@ -185,6 +187,7 @@ async fn greet(
     let url = urls.first().map_or("", String::as_str);
     let certificate = surroundings.about_certificate();
     let note = certificate.map_or_else(String::new, |text| format!("{text}\n\n"));
+    let agent = surroundings.about_agent();
     let catalog = running.status().catalog;
     let so_far = if running.is_scanned() {
         ""
@@ -195,7 +198,7 @@ async fn greet(
     // Nobody may be reading; serving goes on all the same.
     let _ = writeln!(
         out,
-        "Serving {} ({}, {}{so_far}) at\n\n    {}/\n\n{note}\
+        "Serving {} ({}, {}{so_far}) at\n\n    {}/\n\n{note}{agent}\
          Add a mirror on another machine with\n\n    \
          OVERSPILL_TOKEN={} overspill mirror {url}\n\n\
          State and token: {}",

@@ -3,6 +3,7 @@
 //! It must never decide anything about serving itself.
 
 mod access;
+mod agent;
 mod config;
 mod dispatch;
 mod limits;
@@ -22,12 +23,13 @@ use std::{
 use arc_swap::ArcSwap;
 use overspill_core::{fleet::Zones, units::Rate};
 use overspill_net::{Binding, ServeLimits};
-use overspill_node::{NodeSettings, Relayed, SharedRules};
+use overspill_node::{NodeSettings, Relayed, Role, SharedRules};
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use self::signals::EndSignals;
 use self::{
     access::{Access, AccessArgs},
+    agent::{Agent, AgentArgs},
     config::FileConfig,
     dispatch::DispatchArgs,
     limits::LimitArgs,
@@ -73,6 +75,8 @@ pub(crate) struct Common {
     tls: TlsArgs,
     #[command(flatten)]
     access: AccessArgs,
+    #[command(flatten)]
+    agent: AgentArgs,
 }
 
 /// Where plain HTTP is spoken.
@@ -108,6 +112,8 @@ pub(crate) struct Surroundings {
     rules: SharedRules,
     /// Where clients are.
     pub(crate) zones: Zones,
+    /// Where a balancer asks, if it does.
+    pub(crate) agent: Option<Agent>,
     /// The access log. To be dropped once nobody serves any more.
     pub(crate) access: Access,
 }
@@ -157,6 +163,26 @@ impl Surroundings {
         urls.collect()
     }
 
+    /// Answers balancers for `node` from now on, if any are expected.
+    pub(crate) fn answer_for(&mut self, node: Arc<dyn Role>) {
+        if let Some(agent) = &mut self.agent {
+            agent.answer_for(node);
+        }
+    }
+
+    /// The service is about to end; balancers are told.
+    pub(crate) fn ending(&self) {
+        if let Some(agent) = &self.agent {
+            agent.ending();
+        }
+    }
+
+    /// What to say about the agent's address: a paragraph, or nothing.
+    pub(crate) fn about_agent(&self) -> String {
+        let line = |agent: &Agent| format!("{}\n\n", agent.about());
+        self.agent.as_ref().map(line).unwrap_or_default()
+    }
+
     /// What to say about a certificate that nobody vouches for.
     pub(crate) fn about_certificate(&self) -> Option<String> {
         let secured = self.secured.as_ref()?;
@@ -203,6 +229,7 @@ impl Common {
         let limits = options.limits().map_err(|error| error.to_string())?;
         let access = self.access.open().map_err(|error| with_cause(&error))?;
         let secured = self.tls.secured(state)?;
+        let agent = self.agent.bind().map_err(|error| error.to_string())?;
         if self.plain().is_none() && secured.is_none() {
             return Err(
                 "--listen off leaves nothing to listen on: give --tls-cert and --tls-key, or \
@@ -222,6 +249,7 @@ impl Common {
             zones,
             capacity: options.within_egress(self.capacity),
             limits,
+            agent,
             access,
         })
     }

@@ -4,6 +4,7 @@
 //! [`FleetEvent`]s out, and asks it for candidates through [`crate::dispatch::Dispatcher`]. It must
 //! never wait, send or read a clock: see `LIFECYCLE.md` beside this file for the member states.
 
+mod counts;
 mod detector;
 mod ejection;
 mod id;
@@ -25,8 +26,8 @@ use std::{
 
 use thiserror::Error;
 
-use self::{detector::Stream, ejection::Verdict};
 pub use self::{
+    counts::MemberCounts,
     detector::{DOWN_AFTER, GONE_AFTER, Liveness, SUSPECT_AFTER},
     ejection::{Evidence, Standing},
     id::{MemberId, MemberIdError},
@@ -39,6 +40,7 @@ pub use self::{
     state::{Change, Exclusion, FleetEvent, MemberState},
     zone::{Zone, ZoneError, Zones},
 };
+use self::{detector::Stream, ejection::Verdict};
 use crate::{
     dispatch::DispatchId,
     load::{Footing, LoadHistogram, Pressure},

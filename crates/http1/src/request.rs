@@ -183,7 +183,7 @@ fn interpret<'b>(head: &Head<'_, 'b>) -> Result<Request<'b>, ParseError> {
     let target = Target::parse(head.method, head.target)?;
     let host = picked.host(head.version)?;
     Ok(Request {
-        method: Method::from_token(head.method),
+        method: Method::from_token(head.method.as_bytes()),
         version: head.version,
         target: target.path_and_query,
         host: target.authority.unwrap_or(host),
@@ -195,11 +195,12 @@ fn interpret<'b>(head: &Head<'_, 'b>) -> Result<Request<'b>, ParseError> {
 }
 
 impl Method {
-    fn from_token(token: &str) -> Self {
+    /// The method of this name.
+    pub fn from_token(token: &[u8]) -> Self {
         match token {
-            "GET" => Self::Get,
-            "HEAD" => Self::Head,
-            "OPTIONS" => Self::Options,
+            b"GET" => Self::Get,
+            b"HEAD" => Self::Head,
+            b"OPTIONS" => Self::Options,
             _ => Self::Other,
         }
     }

@@ -4,7 +4,10 @@
 //! has acknowledged that, nobody is sent here any more. It must never end sooner than those who are
 //! on their way can have arrived, and never be waited for without end: its caller sets the patience.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
 
 use overspill_core::fleet::Condition;
 use overspill_node::Meter;
@@ -15,9 +18,18 @@ use tokio::{
 
 use crate::link::Link;
 
-/// Whether this mirror is about to end.
+/// Whether this mirror is about to end, and whether the operator wants it to have no work.
 #[derive(Debug)]
-pub(crate) struct Drain(watch::Sender<Stage>);
+pub(crate) struct Drain(watch::Sender<Stage>, AtomicBool);
+
+/// What the operator wants of this mirror, as the server told it last.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Wanted {
+    /// That it takes nothing new.
+    Nothing,
+    /// That it works.
+    Work,
+}
 
 /// How far it has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,7 +50,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 impl Default for Drain {
     fn default() -> Self {
-        Self(watch::Sender::new(Stage::Working))
+        Self(watch::Sender::new(Stage::Working), AtomicBool::new(false))
     }
 }
 
@@ -52,6 +64,16 @@ impl Drain {
             }
             is_new
         });
+    }
+
+    /// The server has told what is wanted.
+    pub(crate) fn ordered(&self, wanted: Wanted) {
+        self.1.store(wanted == Wanted::Nothing, Relaxed);
+    }
+
+    /// Whether it wants no new work, or is not to have any.
+    pub(crate) fn is_on(&self) -> bool {
+        *self.0.borrow() != Stage::Working || self.1.load(Relaxed)
     }
 
     /// What to report, where otherwise it would be `condition`.

@@ -4,6 +4,8 @@
 //! itself; the store checks the hash all the same. What was received before a cut is kept and
 //! continued. It must never decide whom to ask: that is the plan's part.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
@@ -12,7 +14,7 @@ use overspill_store::objects::{ObjectError, ObjectStore, Received, Receiving};
 use overspill_wire::paths::DIRECT;
 use thiserror::Error;
 
-use crate::{replica::Missing, session::ServerUrl};
+use crate::{metrics::SyncCounts, replica::Missing, session::ServerUrl};
 
 /// Where an object is to be fetched from.
 #[derive(Clone, Debug)]
@@ -57,11 +59,13 @@ pub(crate) async fn fetch(
     plan: &Plan,
     store: &ObjectStore,
     missing: &Missing,
+    counts: &SyncCounts,
 ) -> Result<Received, FetchError> {
     let mut receiving = store.receive(missing.root, missing.size)?;
     if receiving.offset() < receiving.size() {
         let mut reply = request(client, plan, missing, &receiving).await?;
         while let Some(part) = reply.next_part().await? {
+            counts.bytes.fetch_add(part.len() as u64, Relaxed);
             receiving.write(&part)?;
         }
     }

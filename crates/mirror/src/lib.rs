@@ -8,6 +8,7 @@ mod drain;
 mod feed;
 mod fetch;
 mod link;
+mod metrics;
 mod replica;
 mod report;
 mod role;

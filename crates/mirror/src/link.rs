@@ -23,7 +23,7 @@ use thiserror::Error;
 use tokio::{sync::watch, time::sleep};
 
 use crate::{
-    drain::Drain,
+    drain::{Drain, Wanted},
     feed::{Feed, FeedError},
     replica::Replica,
     report::{Arrivals, Reporter},
@@ -204,7 +204,16 @@ impl Tie {
                 listing,
             } => (revision, instance, listing),
             Event::Ping => return Ok(()),
-            Event::Fleet { members } => return self.take_view(members),
+            Event::Fleet {
+                members,
+                is_drained,
+            } => {
+                self.drain.ordered(match is_drained {
+                    true => Wanted::Nothing,
+                    false => Wanted::Work,
+                });
+                return self.take_view(members);
+            }
             Event::Rules { text } => {
                 if let Err(error) = self.rules.take(&text) {
                     tracing::warn!(%error, "the server's rules are not in force here");

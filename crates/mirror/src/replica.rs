@@ -269,6 +269,12 @@ impl Replica {
         self.changed.notify_one();
     }
 
+    /// How many objects are held, needed or not.
+    pub(crate) fn held_objects(&self) -> usize {
+        let state = self.state();
+        state.objects.len().saturating_sub(state.missing.len())
+    }
+
     /// Whether the object counts as held.
     pub(crate) fn is_held(&self, root: &Root) -> bool {
         self.state().is_held(root)

@@ -21,7 +21,9 @@ use overspill_core::{
 use overspill_net::FileBody;
 use overspill_node::{
     Ask, Complaints, FileVersion, Found, FoundFile, Meter, NodeIdentity, OutboardDesk, Role, Route,
-    SharedDispatcher, resident_bytes,
+    SharedDispatcher,
+    metrics::{ScrubCounts, Sheet},
+    resident_bytes,
 };
 use overspill_store::{
     archive::{Contents, Item},
@@ -34,7 +36,7 @@ use overspill_wire::{
 use tokio::sync::watch;
 
 use crate::{
-    link::Link, replica::Replica, report::Arrivals, scrub::ScrubCounts, session::ServerUrl,
+    drain::Drain, link::Link, metrics, replica::Replica, report::Arrivals, session::ServerUrl,
     sync::Syncer,
 };
 
@@ -46,6 +48,7 @@ pub(crate) struct MirrorRole {
     pub(crate) meter: Arc<Meter>,
     pub(crate) dispatcher: Arc<SharedDispatcher>,
     pub(crate) scrub: Arc<ScrubCounts>,
+    pub(crate) drain: Arc<Drain>,
     pub(crate) outboards: Arc<OutboardDesk>,
     /// About objects of its own, for the scrub to look into.
     pub(crate) complaints: Arc<Complaints>,
@@ -174,6 +177,18 @@ impl Role for MirrorRole {
 
     fn dispatcher(&self) -> Option<Arc<SharedDispatcher>> {
         Some(Arc::clone(&self.dispatcher))
+    }
+
+    fn meter(&self) -> Option<Arc<Meter>> {
+        Some(Arc::clone(&self.meter))
+    }
+
+    fn measure(&self, sheet: &mut Sheet) {
+        metrics::add(self, sheet);
+    }
+
+    fn is_draining(&self) -> bool {
+        self.drain.is_on()
     }
 
     fn outboards(&self) -> Option<Arc<OutboardDesk>> {

@@ -47,7 +47,7 @@ use crate::{
     report::Arrivals,
     role::MirrorRole,
     rules::KeptRules,
-    scrub::{Scrub, ScrubCounts},
+    scrub::Scrub,
     session::{Applicant, ServerUrl},
     sync::{PARALLEL_FETCHES, Syncer},
 };
@@ -238,7 +238,8 @@ fn make_role(
         arrivals: Arc::new(Arrivals::default()),
         meter,
         dispatcher: Arc::new(dispatcher),
-        scrub: Arc::new(ScrubCounts::default()),
+        scrub: Arc::default(),
+        drain: Arc::default(),
         identity: NodeIdentity {
             role: "mirror",
             name: member.to_string(),
@@ -270,7 +271,7 @@ fn make_tie(
         meter: Arc::clone(&role.meter),
         arrivals: Arc::clone(&role.arrivals),
         dispatcher: Arc::clone(&role.dispatcher),
-        drain: Arc::default(),
+        drain: Arc::clone(&role.drain),
         rules,
         state,
     }
@@ -402,6 +403,11 @@ impl Running {
     /// The mirror in figures.
     pub fn status(&self) -> FleetStatus {
         self.role.status()
+    }
+
+    /// The node, for whoever asks it how it is.
+    pub fn node(&self) -> Arc<dyn Role> {
+        Arc::clone(&self.role) as Arc<dyn Role>
     }
 
     /// How it stands with its server, now and later.

@@ -6,16 +6,13 @@
 
 use std::{
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
 
 use overspill_core::{root::Root, units::Rate};
-use overspill_node::Complaints;
+use overspill_node::{Complaints, metrics::ScrubCounts};
 use overspill_store::{
     hash::{hash_open, lower_thread_priority},
     objects::{ObjectError, is_media_error},
@@ -33,13 +30,6 @@ const SWEEP_GRACE: Duration = Duration::from_secs(600);
 /// Longest sleep without looking whether to stop or somebody has complained, and least time between
 /// two complaints.
 const NAP: Duration = Duration::from_millis(250);
-
-/// How the scrub is getting on.
-#[derive(Debug, Default)]
-pub(crate) struct ScrubCounts {
-    pub(crate) checked: AtomicU64,
-    pub(crate) bad: AtomicU64,
-}
 
 /// The scrub and what it works with.
 pub(crate) struct Scrub {
@@ -66,6 +56,7 @@ impl Scrub {
     /// Reads every object once.
     fn pass(&self, complaints_due: &mut Instant) {
         let (replica, counts) = (&self.replica, &self.counts);
+        counts.passes.fetch_add(1, Relaxed);
         let mut roots = replica.store.present().unwrap_or_default();
         notice_gone(replica, &roots, counts);
         let outboards = replica.store.outboards();
@@ -163,8 +154,9 @@ fn check(replica: &Replica, root: &Root, counts: &ScrubCounts) -> u64 {
         // Out of descriptors or memory: not the object's fault, and the next pass will tell.
         Err(_) => return 0,
     };
-    counts.checked.fetch_add(1, Relaxed);
-    match hash_open(&file) {
+    let hashed = hash_open(&file);
+    counts.read(hashed.as_ref().map_or(0, |(_, bytes)| *bytes));
+    match hashed {
         Ok((content, bytes)) if content.root == *root => bytes,
         Ok((content, _)) => spoilt(
             replica,

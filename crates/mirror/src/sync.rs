@@ -22,6 +22,7 @@ use tokio::{
 
 use crate::{
     fetch::{FetchError, Plan, fetch},
+    metrics::SyncCounts,
     replica::{Missing, Replica},
 };
 
@@ -46,6 +47,7 @@ pub(crate) struct Syncer {
     pub(crate) replica: Arc<Replica>,
     pub(crate) client: HttpClient,
     pub(crate) plan: Plan,
+    pub(crate) counts: SyncCounts,
     disk: AtomicU8,
     room: Notify,
 }
@@ -59,6 +61,7 @@ impl Syncer {
             replica,
             client,
             plan,
+            counts: SyncCounts::default(),
             disk: AtomicU8::new(ROOM),
             room: Notify::new(),
         }
@@ -88,8 +91,10 @@ impl Syncer {
             };
             // There may be more where this came from: wake the next fetcher.
             self.replica.wanted.notify_one();
-            match fetch(&self.client, &self.plan, &self.replica.store, &missing).await {
+            let (store, counts) = (&self.replica.store, &self.counts);
+            match fetch(&self.client, &self.plan, store, &missing, counts).await {
                 Ok(object) => {
+                    counts.objects.fetch_add(1, Relaxed);
                     if received.send(object).await.is_err() {
                         return;
                     }
@@ -100,6 +105,7 @@ impl Syncer {
     }
 
     fn failed(&self, missing: &Missing, error: &FetchError) {
+        self.counts.failures.fetch_add(1, Relaxed);
         let (path, root) = (&missing.path, &missing.root);
         let pause = match error {
             FetchError::Store(ObjectError::DiskFull { .. }) => {

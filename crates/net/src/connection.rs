@@ -21,6 +21,7 @@ use crate::{
     observe::{self, Asked, Exchange, Outcome},
     service::{Answer, Body, Client, Decision, Reply, Service},
     sweeper::{Phase, Registered},
+    tally::{DecisionKind, Ending, Gathered},
     transmit::{Sending, TransmitError},
     transport::{More, Transport},
 };
@@ -144,6 +145,7 @@ impl<S: Service, T: Transport> Connection<S, T> {
         let mut turn = Turn {
             used: 0,
             output: Vec::new(),
+            gathered: Gathered::default(),
             sent_bytes: 0,
             connection: self,
         };
@@ -193,6 +195,8 @@ struct Turn<'a, S, T> {
     used: usize,
     /// Answers not yet written.
     output: Vec<u8>,
+    /// What is to be counted once they are.
+    gathered: Gathered,
     /// Bytes of the latest body that the kernel has accepted, or will with the output.
     sent_bytes: u64,
 }
@@ -245,51 +249,55 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
             let next = self.refuse_for_now(asked, &request, retry_after).await?;
             return Ok((end_of(&request, head_bytes, input.len()), next));
         }
-        let observed = core.service.observes().then(Instant::now);
+        let now = core.clock.now();
         let mut output = self.take_output();
         let head_at = output.len();
         let answer = core
             .service
-            .answer(
-                &request,
-                &self.connection.client,
-                core.clock.now(),
-                &mut output,
-            )
+            .answer(&request, &self.connection.client, now, &mut output)
             .await;
         self.output = output;
         let Answer::Reply(reply) = answer else {
             return Ok((0, Next::HandOver));
         };
-        let next = match observed {
-            None => self.send(reply).await?,
-            Some(began) => {
-                let asked = Asked::of_request(&input[..head_bytes], &request);
-                self.send_observed(reply, asked, head_at, began).await?
-            }
+        let decision = DecisionKind::of(&reply.decision);
+        let status = observe::status_of(&self.output[head_at..]);
+        core.shard
+            .tally()
+            .answered(request.method, status, decision);
+        let next = if core.service.observes() {
+            let asked = Asked::of_request(&input[..head_bytes], &request);
+            self.send_observed(reply, asked, head_at, now.instant)
+                .await?
+        } else {
+            self.send(reply, now.instant).await?
         };
         Ok((end_of(&request, head_bytes, input.len()), next))
     }
 
-    async fn send(&mut self, reply: Reply) -> Result<Next, TransmitError> {
+    async fn send(&mut self, reply: Reply, asked: Instant) -> Result<Next, TransmitError> {
         self.sent_bytes = 0;
         match reply.body {
-            Body::Empty => {}
-            Body::Notice(bytes) => self.sent_bytes = bytes,
+            Body::Empty => self.gathered.add(asked, 0),
+            Body::Notice(bytes) => {
+                self.sent_bytes = bytes;
+                self.gathered.add(asked, bytes);
+            }
             Body::Written(bytes) => {
                 self.sending().wait_for_turn(bytes).await;
-                self.count_joined(bytes);
+                self.count_joined(asked, bytes);
             }
             Body::Bytes(bytes) if bytes.len() <= MAX_JOINED_BYTES => {
                 self.sending().wait_for_turn(bytes.len() as u64).await;
                 self.output.extend_from_slice(&bytes);
-                self.count_joined(bytes.len() as u64);
+                self.count_joined(asked, bytes.len() as u64);
             }
             body => {
                 let flow = self.connection.core.shard.begin(body.planned_bytes());
                 let began = self.look_before(body.planned_bytes());
                 let sent = Box::pin(self.send_flow(body, &flow)).await;
                 self.sent_bytes = flow.sent_bytes();
+                self.count_flow(&flow, asked, sent.as_ref().err());
                 sent?;
                 self.learn_from(began);
                 flow.finish();
@@ -298,8 +306,31 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
         Ok(next_after(reply.keep_alive))
     }
 
-    fn count_joined(&mut self, bytes: u64) {
+    /// Counts a flow that is over, and the answers that went out ahead of it in one write.
+    fn count_flow(&mut self, flow: &Flow, asked: Instant, error: Option<&TransmitError>) {
+        let tally = self.connection.core.shard.tally();
+        let ending = self.ending(error);
+        let is_out = error.is_none() || flow.sent_bytes() > 0;
+        let before = if is_out { Ending::Complete } else { ending };
+        self.gathered.settle(tally, before);
+        tally.ended(ending, 1, flow.sent_bytes());
+        if let Some(first_byte) = flow.first_byte() {
+            tally.first_byte(first_byte.saturating_duration_since(asked), 1);
+        }
+        if ending == Ending::Complete {
+            tally.finished(asked.elapsed(), flow.sent_bytes());
+        }
+    }
+
+    /// How an answer ended, given what went wrong.
+    fn ending(&self, error: Option<&TransmitError>) -> Ending {
+        let ended = self.connection.registered.activity.ended();
+        error.map_or(Ending::Complete, |error| error.outcome(ended).into())
+    }
+
+    fn count_joined(&mut self, asked: Instant, bytes: u64) {
         self.connection.core.shard.sent_at_once(bytes);
+        self.gathered.add(asked, bytes);
         self.sent_bytes = bytes;
     }
 
@@ -377,7 +408,7 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
         let status = observe::status_of(&self.output[head_at..]);
         let decision = reply.decision.clone();
         let planned_bytes = reply.body.planned_bytes();
-        let sent = match self.send(reply).await {
+        let sent = match self.send(reply, began).await {
             Ok(next) => self.flush().await.map(|()| next),
             Err(error) => Err(error),
         };
@@ -454,11 +485,16 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
         asked: Asked<'_>,
         head_at: usize,
     ) -> Result<Next, TransmitError> {
-        if self.connection.core.service.observes() {
-            self.send_observed(refusal, asked, head_at, Instant::now())
-                .await
+        let (core, now) = (Rc::clone(&self.connection.core), Instant::now());
+        let method = Method::from_token(asked.method);
+        let status = observe::status_of(&self.output[head_at..]);
+        core.shard
+            .tally()
+            .answered(method, status, DecisionKind::Reject);
+        if core.service.observes() {
+            self.send_observed(refusal, asked, head_at, now).await
         } else {
-            self.send(refusal).await
+            self.send(refusal, now).await
         }
     }
 
@@ -467,9 +503,12 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
             return Ok(());
         }
         let output = mem::take(&mut self.output);
-        self.sending().bytes(&output, More::Nothing).await?;
-        self.connection.core.pool.give(output);
-        Ok(())
+        let sent = self.sending().bytes(&output, More::Nothing).await;
+        let ending = self.ending(sent.as_ref().err());
+        let core = &self.connection.core;
+        self.gathered.settle(core.shard.tally(), ending);
+        core.pool.give(output);
+        sent
     }
 
     fn sending(&mut self) -> Sending<'_, T> {

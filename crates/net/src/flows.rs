@@ -10,17 +10,26 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
-use overspill_core::load::{ClientSample, LoadHistogram};
+use overspill_core::{
+    load::{ClientSample, LoadHistogram},
+    units::Rate,
+};
 use slab::Slab;
 
-use crate::evidence::{ClientSamples, SendingSample};
+use crate::{
+    evidence::{ClientSamples, SendingSample},
+    seats::Seats,
+    tally::{Tallied, Tally},
+};
 
 /// The flows and counters of all cores.
 #[derive(Debug)]
 pub struct FlowTable {
     shards: Box<[Arc<Shard>]>,
+    seats: Seats,
 }
 
 /// One core's part of the table.
@@ -33,6 +42,7 @@ pub struct Shard {
     errors: AtomicU64,
     /// Written by the core's sweep, and at the end of larger bodies.
     evidence: Mutex<Evidence>,
+    tally: Tally,
 }
 
 /// What the kernel said of a core's connections.
@@ -62,6 +72,7 @@ pub struct Flow {
     slot: usize,
     remaining: Arc<AtomicU64>,
     sent_bytes: Cell<u64>,
+    first_byte: Cell<Option<Instant>>,
 }
 
 impl FlowTable {
@@ -69,6 +80,7 @@ impl FlowTable {
     pub fn new(cores: usize) -> Self {
         Self {
             shards: (0..cores.max(1)).map(|_| Arc::default()).collect(),
+            seats: Seats::default(),
         }
     }
 
@@ -112,6 +124,24 @@ impl FlowTable {
             .collect()
     }
 
+    /// What all cores have counted of their requests.
+    pub fn tallied(&self) -> Tallied {
+        let tallies: Vec<&Tally> = self.shards.iter().map(|shard| &shard.tally).collect();
+        Tallied::of(&tallies)
+    }
+
+    /// The connections.
+    pub fn seats(&self) -> &Seats {
+        &self.seats
+    }
+
+    /// What flows are measured by: the time they would take alone.
+    pub fn measure_by(&self, capacity: Rate) {
+        for shard in &self.shards {
+            shard.tally.set_capacity(capacity.bytes_per_s() as u64);
+        }
+    }
+
     /// Sums over all cores.
     pub fn totals(&self) -> FlowTotals {
         self.shards
@@ -135,6 +165,7 @@ impl Shard {
             slot,
             remaining,
             sent_bytes: Cell::new(0),
+            first_byte: Cell::new(None),
         }
     }
 
@@ -142,6 +173,11 @@ impl Shard {
     pub fn sent_at_once(&self, bytes: u64) {
         add(&self.bytes, bytes);
         add(&self.finished, 1);
+    }
+
+    /// What this core counts of its requests; for its own thread alone.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// What the last second brought the connections of this core.
@@ -176,6 +212,9 @@ impl Shard {
 impl Flow {
     /// Counts bytes the kernel has accepted.
     pub fn sent(&self, bytes: u64) {
+        if self.first_byte.get().is_none() {
+            self.first_byte.set(Some(Instant::now()));
+        }
         let left = self.remaining.load(Relaxed).saturating_sub(bytes);
         self.remaining.store(left, Relaxed);
         self.sent_bytes.set(self.sent_bytes.get() + bytes);
@@ -185,6 +224,11 @@ impl Flow {
     /// Bytes of this flow that the kernel has accepted.
     pub fn sent_bytes(&self) -> u64 {
         self.sent_bytes.get()
+    }
+
+    /// When the kernel accepted the first of them.
+    pub(crate) fn first_byte(&self) -> Option<Instant> {
+        self.first_byte.get()
     }
 
     /// Whether as many bytes have gone out as the flow began with.

@@ -5,6 +5,7 @@
 //! handed-over connection never comes back, but the sweeper keeps its eye on it.
 
 mod in_flight;
+mod measure;
 mod rewound;
 
 use std::{

@@ -18,10 +18,12 @@ mod listener;
 mod observe;
 mod pool;
 mod relay;
+mod seats;
 mod service;
 mod shared;
 mod streamed;
 mod sweeper;
+mod tally;
 pub mod tls;
 mod transmit;
 mod transport;
@@ -40,9 +42,11 @@ pub use self::{
         AheadMemory, Choice, Guide, Loading, Relay, Relayer, Reservation, Source, StripeGuide,
         Striped,
     },
+    seats::Seats,
     service::{
         Answer, Body, ByteStream, Client, Decision, FileBody, Framing, Part, Parts, Reply,
         Security, Service, StreamItem,
     },
     streamed::Streamed,
+    tally::{Answers, DecisionKind, Distribution, Ending, Endings, Tallied},
 };

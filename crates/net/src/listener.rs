@@ -266,8 +266,9 @@ impl Bound {
         shutdown: &CancellationToken,
         make_service: impl Fn(usize) -> S + Clone + Send + 'static,
     ) -> io::Result<Serving> {
-        let open = Arc::new(AtomicUsize::new(0));
+        let open = flows.seats().counter();
         let gate = Gate::new(&limits.clients, Instant::now());
+        flows.seats().guarded_by(gate.as_ref());
         let start = |(at, listening): (usize, Vec<Listening>)| {
             let (shard, shutdown) = (flows.shard(at), shutdown.clone());
             let (make_service, open) = (make_service.clone(), Arc::clone(&open));
@@ -350,6 +351,7 @@ async fn accept_forever<S: Service>(
                 // Small answers must not wait for the acknowledgement of the last one.
                 let _ = stream.set_nodelay(true);
                 let Some(seat) = Seat::take(&core) else {
+                    core.shard.tally().turned_away();
                     turn_away(&stream, tls.as_ref(), TOO_MANY);
                     continue;
                 };
@@ -358,6 +360,7 @@ async fn accept_forever<S: Service>(
                     turn_away(&stream, tls.as_ref(), TOO_MANY_OF_ONE);
                     continue;
                 };
+                core.shard.tally().accepted();
                 let accepted = Accepted {
                     stream,
                     address,

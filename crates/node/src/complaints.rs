@@ -7,7 +7,10 @@
 use std::{
     collections::VecDeque,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,13 +27,17 @@ use overspill_wire::{
 };
 use tokio::sync::Notify;
 
-use crate::role::Role;
+use crate::{
+    metrics::{Family, Unit},
+    role::Role,
+};
 
 /// Complaints that wait to be looked into.
 #[derive(Debug, Default)]
 pub struct Complaints {
     state: Mutex<State>,
     bell: Notify,
+    taken: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +72,13 @@ const KNOWN_FOR: Duration = Duration::from_secs(60);
 /// Wrong bytes within so many are one subject.
 const PIECE_BYTES: u64 = 1 << 20;
 
+/// The metric that counts them, by whom they are about.
+pub const COMPLAINTS: Family = Family::counter(
+    "overspill_complaints",
+    Unit::None,
+    "Complaints of clients that were looked into, by whom they are about: a member, or this node",
+);
+
 impl Complaints {
     /// Takes a complaint in, unless it is known or there is no room.
     pub fn take_in(&self, now: Instant, client: IpAddr, complaint: Complaint) {
@@ -87,7 +101,13 @@ impl Complaints {
         state.known.push_back((now, subject));
         state.waiting.push_back(Waiting { network, complaint });
         drop(state);
+        self.taken.fetch_add(1, Relaxed);
         self.bell.notify_one();
+    }
+
+    /// How many were taken in so far.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Relaxed)
     }
 
     /// The oldest complaint, if there is one.

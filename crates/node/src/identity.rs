@@ -46,6 +46,10 @@ struct MeterState {
     sampled_bytes: u64,
     egress_bytes_per_s: f64,
     sending: SendingSample,
+    answered: u64,
+    failed: u64,
+    requests_per_s: f64,
+    errors_per_s: f64,
     pressure: Pressure,
     machine: Machine,
 }
@@ -57,6 +61,14 @@ impl MeterState {
         self.capacity.footing(now) != Footing::Assumed
             && self.pressure.utilization() < ROOM_TO_SPARE_RATIO
             && !self.capacity.is_saturated(now)
+    }
+
+    /// Closes a sample of requests, from their sums since start.
+    fn rate_requests(&mut self, answered: u64, failed: u64, elapsed_s: f64) {
+        let rate = |sum: u64, before: u64| sum.saturating_sub(before) as f64 / elapsed_s;
+        self.requests_per_s = rate(answered, self.answered);
+        self.errors_per_s = rate(failed, self.failed);
+        (self.answered, self.failed) = (answered, failed);
     }
 
     /// Flows that would not go faster if others ended. The kernel cannot tell our full link from a
@@ -90,6 +102,10 @@ pub struct Reading {
     pub pressure: Pressure,
     /// Flows that this node did not hold back in the last second: their clients did, or the way.
     pub flows_limited_by_client: u64,
+    /// Requests answered in the last second.
+    pub requests_per_s: f64,
+    /// Those that this node failed.
+    pub errors_per_s: f64,
     /// Sums since start.
     pub totals: FlowTotals,
 }
@@ -103,6 +119,10 @@ impl Meter {
             sampled_bytes: 0,
             egress_bytes_per_s: 0.0,
             sending: SendingSample::default(),
+            answered: 0,
+            failed: 0,
+            requests_per_s: 0.0,
+            errors_per_s: 0.0,
             pressure: Pressure::default(),
             machine: Machine::new(),
         };
@@ -115,7 +135,8 @@ impl Meter {
     /// Closes a sample; to be called about once a second, and not by a serving thread, for it reads
     /// some small files of the kernel's.
     pub fn sample(&self, now: Instant) {
-        let (bytes, sending) = (self.flows.totals().bytes, self.flows.sending());
+        let (totals, sending) = (self.flows.totals(), self.flows.sending());
+        let (bytes, answered) = (totals.bytes, self.flows.tallied().requests());
         let mut state = self.state();
         let elapsed_s = now.saturating_duration_since(state.sampled).as_secs_f64();
         if elapsed_s <= 0.0 {
@@ -125,6 +146,7 @@ impl Meter {
         let egress = bytes.saturating_sub(state.sampled_bytes) as f64 / elapsed_s;
         state.sampled = now;
         state.sampled_bytes = bytes;
+        state.rate_requests(answered, totals.errors, elapsed_s);
         state.egress_bytes_per_s = egress;
         state.sending = sending;
         let second = Second {
@@ -135,9 +157,16 @@ impl Meter {
             cpu_busy: usage.cpu_busy,
         };
         state.capacity.observe(now, &second);
-        let used = egress / state.capacity.rate(now).bytes_per_s();
+        let capacity = state.capacity.rate(now);
+        self.flows.measure_by(capacity);
+        let used = egress / capacity.bytes_per_s();
         let cpu = usage.cpu_busy.max(usage.cpu_waiting);
         state.pressure = Pressure::new(used, cpu, usage.disk_waiting);
+    }
+
+    /// The flows that are measured.
+    pub fn flows(&self) -> &Arc<FlowTable> {
+        &self.flows
     }
 
     /// Flows in flight by remaining bytes, now.
@@ -157,6 +186,8 @@ impl Meter {
             footing: state.capacity.footing(now),
             pressure: state.pressure,
             flows_limited_by_client: state.flows_limited_by_client(now),
+            requests_per_s: state.requests_per_s,
+            errors_per_s: state.errors_per_s,
             totals,
         }
     }

@@ -5,6 +5,7 @@
 //! it is running in.
 
 mod access_log;
+mod agent_check;
 mod archive;
 mod cache;
 mod checksums;
@@ -18,6 +19,7 @@ mod links;
 mod listing;
 mod machine;
 mod metalink;
+pub mod metrics;
 mod mime;
 mod mirrors;
 mod origin;
@@ -41,6 +43,7 @@ pub use self::{
         AccessLog, AccessLogError, AccessLogFormat, AccessLogTarget, CoreLog, LogTotals,
         LoggedDecision, Record,
     },
+    agent_check::{AgentCheck, AgentCheckError, EndingNotice},
     complaints::Complaints,
     dispatcher::{SharedDispatcher, Verdict, Waiting},
     file::{FileVersion, FoundFile},

@@ -18,6 +18,8 @@ use overspill_wire::{sources::Complaint, status::FleetStatus};
 use crate::{
     dispatcher::{SharedDispatcher, Waiting},
     file::FoundFile,
+    identity::Meter,
+    metrics::Sheet,
     outboard::OutboardDesk,
 };
 
@@ -46,6 +48,15 @@ pub trait Role: Send + Sync + 'static {
     fn dispatcher(&self) -> Option<Arc<SharedDispatcher>> {
         None
     }
+
+    /// What measures the node's load; `None` on one that is not measured.
+    fn meter(&self) -> Option<Arc<Meter>> {
+        None
+    }
+
+    /// Adds the metrics that only a node of this kind has. May read the disk, so it is called off the
+    /// serving threads.
+    fn measure(&self, _sheet: &mut Sheet) {}
 
     /// Where outboards are given out; `None` on a node that has none.
     fn outboards(&self) -> Option<Arc<OutboardDesk>> {
@@ -76,6 +87,11 @@ pub trait Role: Send + Sync + 'static {
 
     /// Whether this node can serve everything there is.
     fn is_ready(&self) -> bool;
+
+    /// Whether this node is about to end and wants no new work.
+    fn is_draining(&self) -> bool {
+        false
+    }
 }
 
 /// What is at a path.

@@ -18,14 +18,15 @@ use overspill_net::{Client, HandedOver};
 use overspill_wire::{paths, sources::COMPLAINT_BYTES_MAX};
 use tower::ServiceExt;
 
-use crate::{complaints, explain, mirrors, outboard, role::Role, sources};
+use crate::{complaints, explain, metrics, mirrors, outboard, role::Role, sources};
 
-/// Health, readiness, status, sources, mirrors and the reasons of any node.
+/// Health, readiness, status, metrics, sources, mirrors and the reasons of any node.
 pub fn common_routes<R: Role>(role: Arc<R>) -> Router {
     Router::new()
         .route(paths::HEALTH, get(|| async { "ok\n" }))
         .route(paths::READY, get(ready::<R>))
         .route(paths::FLEET, get(status::<R>))
+        .route(paths::METRICS, get(metrics::metrics::<R>))
         .route(paths::DECISIONS, get(explain::decisions::<R>))
         .route(paths::MIRRORS, get(mirrors::mirrors::<R>))
         .route(paths::MIRRORS_APT, get(mirrors::mirrors::<R>))

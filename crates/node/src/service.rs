@@ -11,6 +11,7 @@ mod sending;
 mod visit;
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     rc::Rc,
     sync::Arc,
@@ -40,7 +41,9 @@ use crate::{
     cache::{Lack, Ready, ReadyCache, Source},
     checksums::Wanted,
     dispatcher::{Verdict, Waiting},
-    listing, metalink, over_hyper,
+    listing, metalink,
+    metrics::{LoadFormat, load_line},
+    over_hyper,
     parts::Boundaries,
     query::{Aspect, TreeQuery, Whence},
     relay::Striping,
@@ -160,10 +163,12 @@ impl<R: Role> NodeService<R> {
         now: &Now,
         out: &mut Vec<u8>,
     ) -> Option<Answer> {
-        if request.query().is_some() || !matches!(request.method, Method::Get | Method::Head) {
+        let wants_more =
+            request.query().is_some() || request.fields.endpoint_load_metrics_format.is_some();
+        if wants_more || !matches!(request.method, Method::Get | Method::Head) {
             return None;
         }
-        let fresh = self.cache.borrow().fresh(request.path(), Instant::now());
+        let fresh = self.cache.borrow().fresh(request.path(), now.instant);
         let ready = fresh.filter(|ready| ready.codings.is_empty())?;
         let size = ready.version.size;
         if size >= MIN_OFFLOAD_BYTES {
@@ -171,7 +176,7 @@ impl<R: Role> NodeService<R> {
             return None;
         }
         let query = TreeQuery::default();
-        let visit = self.visit(request, &query, client, now);
+        let visit = self.visit(request, &query, client, now, self.hsts_for(client));
         if preferred(&ready, visit).is_some() {
             return None;
         }
@@ -184,16 +189,36 @@ impl<R: Role> NodeService<R> {
         query: &'a TreeQuery,
         client: &'a Client,
         now: &'a Now,
+        always: &'a str,
     ) -> Visit<'a> {
         Visit {
             request,
             query,
             client,
             now,
-            hsts: match client.security {
-                Security::Plain => "",
-                Security::Tls => &self.hsts,
-            },
+            always,
+        }
+    }
+
+    fn hsts_for(&self, client: &Client) -> &str {
+        match client.security {
+            Security::Plain => "",
+            Security::Tls => &self.hsts,
+        }
+    }
+
+    /// Lines that every answer to this request carries: what browsers are to insist on, and how busy
+    /// this node is, for a balancer that asks.
+    fn always(&self, request: &Request<'_>, client: &Client) -> Cow<'_, str> {
+        let hsts = self.hsts_for(client);
+        let asked = request.fields.endpoint_load_metrics_format;
+        let format = asked.and_then(LoadFormat::asked);
+        match format.zip(self.role.meter()) {
+            None => Cow::Borrowed(hsts),
+            Some((format, meter)) => {
+                let load = load_line(&meter.read(Instant::now()), format);
+                Cow::Owned(format!("{hsts}{load}"))
+            }
         }
     }
 
@@ -212,7 +237,8 @@ impl<R: Role> NodeService<R> {
             Ok(query) => (query, None),
             Err(error) => (TreeQuery::default(), Some(error)),
         };
-        let visit = self.visit(request, &query, client, now);
+        let always = self.always(request, client);
+        let visit = self.visit(request, &query, client, now, &always);
         match request.method {
             Method::Get | Method::Head => {}
             Method::Options => return self.answer_options(visit, out),

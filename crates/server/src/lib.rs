@@ -8,6 +8,7 @@ mod check;
 mod control;
 mod damage;
 mod feed;
+mod metrics;
 mod orders;
 mod publish;
 mod role;

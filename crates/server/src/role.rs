@@ -21,7 +21,9 @@ use overspill_core::{
 use overspill_net::FileBody;
 use overspill_node::{
     Ask, Complaints, FileVersion, Found, FoundFile, Meter, NodeIdentity, OutboardDesk, Role, Route,
-    SharedDispatcher, resident_bytes,
+    SharedDispatcher,
+    metrics::{ScrubCounts, Sheet},
+    resident_bytes,
 };
 use overspill_store::{
     archive::Contents,
@@ -33,7 +35,7 @@ use overspill_wire::{
     view,
 };
 
-use crate::{damage::Damage, publish::Published};
+use crate::{damage::Damage, metrics, publish::Published};
 
 /// The server as the service sees it.
 pub(crate) struct ServerRole {
@@ -44,6 +46,7 @@ pub(crate) struct ServerRole {
     pub(crate) identity: NodeIdentity,
     pub(crate) outboards: Arc<OutboardDesk>,
     pub(crate) damage: Arc<Damage>,
+    pub(crate) scrub: Arc<ScrubCounts>,
     pub(crate) complaints: ComplaintBoxes,
 }
 
@@ -141,6 +144,14 @@ impl Role for ServerRole {
     fn has_all(&self, _contents: &Contents) -> bool {
         // Before the first scan is through, the catalog may lack what nobody has seen yet.
         self.published.is_scanned()
+    }
+
+    fn meter(&self) -> Option<Arc<Meter>> {
+        Some(Arc::clone(&self.meter))
+    }
+
+    fn measure(&self, sheet: &mut Sheet) {
+        metrics::add(self, sheet);
     }
 
     fn outboards(&self) -> Option<Arc<OutboardDesk>> {

@@ -182,6 +182,7 @@ fn start_watchers(
         tree: Arc::clone(&role.tree),
         published: Arc::clone(&role.published),
         damage: Arc::clone(&role.damage),
+        counts: Arc::clone(&role.scrub),
         outboards: role.outboards.stored().clone(),
         complaints: Arc::clone(&role.complaints.of_own),
         rate: config.scrub_rate,
@@ -247,6 +248,7 @@ fn make_role(
         },
         outboards: Arc::new(OutboardDesk::new(outboards(config))),
         damage: Arc::default(),
+        scrub: Arc::default(),
         complaints: ComplaintBoxes::default(),
     }
 }
@@ -304,6 +306,11 @@ impl Running {
     /// The server and its fleet in figures.
     pub fn status(&self) -> FleetStatus {
         self.role.status()
+    }
+
+    /// The node, for whoever asks it how it is.
+    pub fn node(&self) -> Arc<dyn Role> {
+        Arc::clone(&self.role) as Arc<dyn Role>
     }
 
     /// Whether the tree has been seen whole.

@@ -9,7 +9,7 @@ use std::{
     fs, io,
     ops::ControlFlow,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
@@ -20,7 +20,7 @@ use overspill_core::{
     root::Root,
     units::Rate,
 };
-use overspill_node::Complaints;
+use overspill_node::{Complaints, metrics::ScrubCounts};
 use overspill_store::{
     hash::{lower_thread_priority, outboard_of},
     objects::is_media_error,
@@ -37,6 +37,7 @@ pub(crate) struct Scrub {
     pub(crate) tree: Arc<Tree>,
     pub(crate) published: Arc<Published>,
     pub(crate) damage: Arc<Damage>,
+    pub(crate) counts: Arc<ScrubCounts>,
     pub(crate) outboards: Outboards,
     /// About files of this server's own.
     pub(crate) complaints: Arc<Complaints>,
@@ -96,6 +97,7 @@ impl Scrub {
 
     /// Reads every file after `place` once.
     pub(crate) fn pass(&self, place: &mut Option<CatalogPath>) {
+        self.counts.passes.fetch_add(1, Relaxed);
         let mut files = 0_u32;
         loop {
             self.hear_complaints();
@@ -118,10 +120,15 @@ impl Scrub {
 
     /// Reads a file, and marks it or takes its mark away.
     fn look_at(&self, path: &CatalogPath, entry: &Arc<Entry>) {
-        match self.read(path, entry) {
+        let finding = self.read(path, entry);
+        if !matches!(finding, Finding::Unclear) {
+            self.counts.read(entry.size);
+        }
+        match finding {
             Finding::Sound => self.damage.clear(path),
             Finding::Damaged(reason) => {
                 if self.damage.mark(path, entry) {
+                    self.counts.bad.fetch_add(1, Relaxed);
                     tracing::error!(
                         %path, %reason,
                         "a file is damaged on the disk; only mirrors serve it until it is put back"

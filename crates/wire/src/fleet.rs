@@ -142,6 +142,9 @@ pub enum Event {
     Fleet {
         /// Who is in it.
         members: Vec<MemberMessage>,
+        /// Whether the listener itself gets no new work.
+        #[serde(default)]
+        is_drained: bool,
     },
     /// Nothing happened; the server is alive.
     Ping,

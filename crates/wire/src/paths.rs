@@ -34,6 +34,8 @@ pub const COMPLAINT: &str = "/-/api/complaint";
 pub const ORDER: &str = "/-/fleet/order";
 /// Alive?
 pub const HEALTH: &str = "/-/health";
+/// For monitoring systems: the text of Prometheus and OpenMetrics.
+pub const METRICS: &str = "/-/metrics";
 /// Ready to serve everything?
 pub const READY: &str = "/-/ready";
 

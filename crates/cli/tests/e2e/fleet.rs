@@ -84,6 +84,11 @@ impl Node {
         Some(authority.trim_end_matches('/').parse().expect("an address"))
     }
 
+    /// Where it answers agent checks, if it does.
+    pub(crate) fn agent(&self) -> Option<SocketAddr> {
+        self.address_after("Agent checks at ")
+    }
+
     /// The fleet token that a server printed.
     pub(crate) fn token(&self) -> String {
         let (_, rest) = self

@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod agent_check;
 mod archives;
 mod asking;
 mod bad_input;
@@ -29,6 +30,7 @@ mod http2;
 mod interop;
 mod limits;
 mod live;
+mod metrics;
 mod multi;
 mod operate;
 mod protocol;

@@ -8,6 +8,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::MemberCounts;
 use crate::load::DecayingRatio;
 
 /// What is held against a member, or for it.
@@ -42,6 +43,8 @@ pub(super) struct Ejector {
     ejections: u32,
     changed: Instant,
     spared: Option<Instant>,
+    /// What is never forgotten, for people.
+    ever: MemberCounts,
 }
 
 /// What a piece of evidence asks for.
@@ -81,11 +84,13 @@ impl Ejector {
             ejections: 0,
             changed: now,
             spared: None,
+            ever: MemberCounts::default(),
         }
     }
 
     /// Takes evidence in.
     pub(super) fn weigh(&mut self, now: Instant, evidence: Evidence) -> Verdict {
+        self.ever.failed += u64::from(evidence != Evidence::Success);
         match evidence {
             Evidence::Success => {
                 self.outcomes.succeeded(now);
@@ -130,6 +135,7 @@ impl Ejector {
             .min(LONGEST_EJECTION)
             .mul_f64(0.95 + 0.1 * random.f64());
         self.ejections += 1;
+        self.ever.ejected += 1;
         self.consecutive_failures = 0;
         self.stand(now, Standing::Ejected(now + length));
         length
@@ -163,6 +169,11 @@ impl Ejector {
 
     pub(super) fn standing(&self) -> Standing {
         self.standing
+    }
+
+    /// Failures and ejections since this node knows the member.
+    pub(super) fn ever(&self) -> MemberCounts {
+        self.ever
     }
 
     /// Share of recent outcomes that were failures.

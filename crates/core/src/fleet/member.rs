@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    Condition, Evidence, Exclusion, Held, Hello, Liveness, MemberId, MemberState, Reach, Report,
-    Scheme, Standing, Zone, believed,
+    Condition, Evidence, Exclusion, Held, Hello, Liveness, MemberCounts, MemberId, MemberState,
+    Reach, Report, Scheme, Standing, Zone, believed,
     detector::{Detector, HeardFrom, Stream},
     ejection::{Ejector, Verdict},
     ledger::Ledger,
@@ -69,6 +69,8 @@ struct Life {
     /// The highest egress lately.
     shown_bytes_per_s: f64,
     is_drained: bool,
+    dispatched: u64,
+    lost: u64,
 }
 
 /// By which addresses a member is reached, as far as its URL says.
@@ -115,6 +117,8 @@ impl Member {
                 typical: None,
                 shown_bytes_per_s: 0.0,
                 is_drained: false,
+                dispatched: 0,
+                lost: 0,
             }),
         }
     }
@@ -220,6 +224,15 @@ impl Member {
         self.life.ejector.error_ratio(now)
     }
 
+    /// What became of the flows that were sent its way, for people.
+    pub fn counts(&self) -> MemberCounts {
+        MemberCounts {
+            dispatched: self.life.dispatched,
+            lost: self.life.lost,
+            ..self.life.ejector.ever()
+        }
+    }
+
     /// Whether it has proved to hold this version.
     pub fn holds(&self, revision: Revision, root: &Root) -> bool {
         revision <= self.complete || self.life.held.contains(root)
@@ -273,6 +286,8 @@ impl Member {
         let mut new = Self::new(now, hello, self.key);
         new.life.ejector = self.life.ejector.clone();
         new.life.is_drained = self.life.is_drained;
+        new.life.dispatched = self.life.dispatched;
+        new.life.lost = self.life.lost;
         new.state = self.state;
         new.standing = self.standing;
         *self = new;
@@ -378,9 +393,9 @@ impl Member {
     }
 
     pub(super) fn dispatched(&mut self, now: Instant, id: DispatchId, bytes: u64) {
-        for _ in 0..self.life.ledger.enter(now, id, bytes) {
-            self.life.record.lost(now);
-        }
+        let given_up = self.life.ledger.enter(now, id, bytes);
+        self.lose(now, given_up);
+        self.life.dispatched += 1;
         self.load.add(bytes);
         self.flows = self.load.flows();
     }
@@ -388,14 +403,20 @@ impl Member {
     /// Lets time act: dispatches expire, ejections end, slow start goes on.
     pub(super) fn age(&mut self, now: Instant) {
         let expired = self.life.ledger.expire(now);
-        for _ in 0..expired {
-            self.life.record.lost(now);
-        }
+        self.lose(now, expired);
         if expired > 0 {
             self.recount();
         }
         self.life.ejector.settle(now);
         self.refresh(now);
+    }
+
+    /// So many clients have not arrived.
+    fn lose(&mut self, now: Instant, clients: usize) {
+        for _ in 0..clients {
+            self.life.record.lost(now);
+        }
+        self.life.lost += clients as u64;
     }
 
     /// The state that follows from the facts. Entering `Ready` as a newcomer begins slow start.

@@ -245,6 +245,15 @@ fn a_failing_member_is_ejected_put_on_probation_and_trusted_again() {
         .filter(|event| event.change == Change::Trusted)
         .count();
     assert_eq!(trusted, 1, "and it is told once");
+    let counts = MemberCounts {
+        dispatched: 1,
+        lost: 0,
+        failed: 5,
+        ejected: 1,
+    };
+    assert_eq!(scene.member().counts(), counts);
+    scene.join(SECOND * 9, 2);
+    assert_eq!(scene.member().counts(), counts, "a restart forgets nothing");
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub struct Fields<'b> {
     pub accept_encoding: Lines<'b>,
     /// `Access-Control-Request-Method`: a browser asks before it asks.
     pub access_control_request_method: Option<&'b [u8]>,
+    /// `endpoint-load-metrics-format`: the client is a balancer that wants to know our load (ORCA).
+    pub endpoint_load_metrics_format: Option<&'b [u8]>,
     /// `If-Match`.
     pub if_match: Lines<'b>,
     /// `If-Modified-Since`; empty, and so no date and ignored, if there was more than one.
@@ -118,6 +120,9 @@ impl<'b> Picked<'b> {
             }
             Name::Connection => self.connection.read(value),
             Name::ContentLength => set_once(&mut self.content_length, value, "Content-Length")?,
+            Name::EndpointLoadMetricsFormat => {
+                set_or_spoil(&mut fields.endpoint_load_metrics_format, value);
+            }
             Name::Expect => self.expect(value)?,
             Name::Host => set_once(&mut self.host, value, "Host")?,
             Name::IfMatch => fields.if_match.push(value, "If-Match")?,
@@ -278,6 +283,7 @@ enum Name {
     AccessControlRequestMethod,
     Connection,
     ContentLength,
+    EndpointLoadMetricsFormat,
     Expect,
     Host,
     IfMatch,
@@ -322,6 +328,10 @@ impl Name {
                 ("transfer-encoding", Self::TransferEncoding),
             ],
             19 => &[("if-unmodified-since", Self::IfUnmodifiedSince)],
+            28 => &[(
+                "endpoint-load-metrics-format",
+                Self::EndpointLoadMetricsFormat,
+            )],
             29 => &[(
                 "access-control-request-method",
                 Self::AccessControlRequestMethod,

@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderName, header};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use super::HandedOver;
+use super::{HandedOver, measure::Measure};
 use crate::{
     admission::{ConnectionPermit, Pace, RetryAfter},
     listener::Core,
@@ -94,6 +94,7 @@ impl InFlight {
             version: request.version(),
             ends: Ends::Marked,
             core,
+            measure: Measure::of(request),
             notes,
         }
     }
@@ -143,12 +144,13 @@ pub(super) struct Watch<S: Service> {
     version: http::Version,
     ends: Ends,
     core: Rc<Core<S>>,
+    measure: Measure,
     notes: Option<Box<Notes>>,
 }
 
 impl<S: Service> Watch<S> {
     /// Its response has begun.
-    pub(super) fn answering<B: Body>(&mut self, response: &http::Response<B>) {
+    pub(super) fn answering(&mut self, response: &http::Response<HandedOver>) {
         let in_flight = &self.in_flight;
         in_flight.count(self.stage, -1);
         self.stage = Stage::Answering;
@@ -159,8 +161,8 @@ impl<S: Service> Watch<S> {
             self.ends = Ends::Close;
             in_flight.activity.reset_at_end();
         }
+        self.measure.answered(response);
         if let Some(notes) = &mut self.notes {
-            notes.status = response.status().as_u16();
             notes.planned_bytes = length;
             if let Some(decision) = response.extensions().get::<Decision>() {
                 notes.decision = decision.clone();
@@ -173,11 +175,12 @@ impl<S: Service> Drop for Watch<S> {
     fn drop(&mut self) {
         self.in_flight.count(self.stage, -1);
         self.in_flight.show();
-        if let Some(notes) = &mut self.notes {
-            if notes.outcome == Outcome::CutByClient {
-                notes.outcome = Outcome::of_client(self.in_flight.activity.ended());
-            }
-            self.core.service.observe(&notes.exchange());
+        if self.measure.outcome == Outcome::CutByClient {
+            self.measure.outcome = Outcome::of_client(self.in_flight.activity.ended());
+        }
+        self.measure.count(self.core.shard.tally());
+        if let Some(notes) = &self.notes {
+            self.core.service.observe(&notes.exchange(&self.measure));
         }
     }
 }
@@ -189,11 +192,7 @@ struct Notes {
     target: String,
     version: AskedVersion,
     fields: HeaderMap,
-    began: Instant,
-    status: u16,
     planned_bytes: Option<u64>,
-    sent_bytes: u64,
-    outcome: Outcome,
     decision: Decision,
 }
 
@@ -210,16 +209,12 @@ impl Notes {
                 _ => AskedVersion::Http11,
             },
             fields: logged_fields(request),
-            began: Instant::now(),
-            status: 0,
             planned_bytes: None,
-            sent_bytes: 0,
-            outcome: Outcome::CutByClient,
             decision: Decision::Serve,
         }
     }
 
-    fn exchange(&self) -> Exchange<'_> {
+    fn exchange(&self, measure: &Measure) -> Exchange<'_> {
         let field = |name: HeaderName| self.fields.get(name).map(|value| value.as_bytes());
         Exchange {
             client: &self.client,
@@ -232,12 +227,12 @@ impl Notes {
                 referer: field(header::REFERER),
                 user_agent: field(header::USER_AGENT),
             },
-            status: self.status,
-            planned_bytes: self.planned_bytes.unwrap_or(self.sent_bytes),
-            sent_bytes: self.sent_bytes,
-            outcome: self.outcome,
+            status: measure.status,
+            planned_bytes: self.planned_bytes.unwrap_or(measure.sent_bytes),
+            sent_bytes: measure.sent_bytes,
+            outcome: measure.outcome,
             decision: &self.decision,
-            lasted: self.began.elapsed(),
+            lasted: measure.lasted(),
         }
     }
 }
@@ -275,10 +270,8 @@ pub(super) struct Watched<S: Service> {
 
 impl<S: Service> Watched<S> {
     pub(super) fn new(body: HandedOver, mut watch: Watch<S>) -> Self {
-        if body.is_end_stream()
-            && let Some(notes) = &mut watch.notes
-        {
-            notes.outcome = Outcome::Complete;
+        if body.is_end_stream() {
+            watch.measure.outcome = Outcome::Complete;
         }
         Self {
             body,
@@ -331,19 +324,17 @@ impl<S: Service> Watched<S> {
 
     fn note(&mut self, frame: Option<&Result<Frame<Bytes>, io::Error>>) {
         let is_end = frame.is_none() || self.is_end_stream();
-        let Some(notes) = &mut self.watch.notes else {
-            return;
-        };
+        let measure = &mut self.watch.measure;
         match frame {
             Some(Ok(frame)) => {
-                notes.sent_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                measure.sent(frame.data_ref().map_or(0, |data| data.len() as u64));
             }
-            Some(Err(error)) if let Some(outcome) = outcome_of(error) => notes.outcome = outcome,
-            Some(Err(_)) => notes.outcome = Outcome::CutFileUnreadable,
+            Some(Err(error)) if let Some(outcome) = outcome_of(error) => measure.outcome = outcome,
+            Some(Err(_)) => measure.outcome = Outcome::CutFileUnreadable,
             None => {}
         }
-        if is_end && notes.outcome == Outcome::CutByClient {
-            notes.outcome = Outcome::Complete;
+        if is_end && measure.outcome == Outcome::CutByClient {
+            measure.outcome = Outcome::Complete;
         }
     }
 }

@@ -9,7 +9,10 @@ use std::{
     fs::File,
     io,
     ops::ControlFlow,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -37,6 +40,7 @@ pub struct OutboardDesk {
     bell: Condvar,
     /// Held while an outboard is read whole.
     readers: Semaphore,
+    made: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -105,6 +109,7 @@ impl OutboardDesk {
             state: Mutex::default(),
             bell: Condvar::new(),
             readers: Semaphore::new(READERS_MAX),
+            made: AtomicU64::new(0),
         }
     }
 
@@ -123,6 +128,11 @@ impl OutboardDesk {
     /// The side files.
     pub fn stored(&self) -> &Outboards {
         &self.outboards
+    }
+
+    /// How many were made because somebody asked for them.
+    pub fn made(&self) -> u64 {
+        self.made.load(Relaxed)
     }
 
     /// Whether the outboard is stored. Asks the disk.
@@ -189,6 +199,7 @@ impl OutboardDesk {
         while let Some(root) = self.next(shutdown) {
             let fate = self.make_now(role, &root, shutdown);
             tracing::debug!(%root, ?fate, "an outboard was asked for");
+            self.made.fetch_add(u64::from(fate == Fate::Made), Relaxed);
             self.state().settle(root, fate, Instant::now());
         }
     }

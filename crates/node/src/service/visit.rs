@@ -13,14 +13,14 @@ pub(super) struct Visit<'a> {
     pub(super) query: &'a TreeQuery,
     pub(super) client: &'a Client,
     pub(super) now: &'a Now,
-    /// A line that every answer to this client carries, or nothing.
-    pub(super) hsts: &'a str,
+    /// Lines that every answer to this request carries, or nothing.
+    pub(super) always: &'a str,
 }
 
 impl<'a> Visit<'a> {
     /// What is needed to reply.
     pub(super) fn context(self, out: &'a mut Vec<u8>) -> Context<'a> {
-        Context::new(self.request, self.now, out).always(self.hsts)
+        Context::new(self.request, self.now, out).always(self.always)
     }
 
     /// This node as the client named it: scheme and authority.

@@ -40,6 +40,9 @@ pub(super) fn view_for(listener: &MemberId, fleet: &Fleet, zone: Option<&Zone>) 
     let views = server.chain(others);
     Event::Fleet {
         members: views.map(|view| MemberMessage::from(&view)).collect(),
+        is_drained: fleet
+            .member(listener)
+            .is_some_and(|member| member.state() == MemberState::Draining),
     }
 }
 
@@ -118,7 +121,7 @@ mod tests {
 
     fn names(listener: &str, fleet: &Fleet) -> Vec<String> {
         match view_for(&listener.parse().unwrap(), fleet, None) {
-            Event::Fleet { members } => members.into_iter().map(|m| m.name).collect(),
+            Event::Fleet { members, .. } => members.into_iter().map(|m| m.name).collect(),
             other => panic!("{other:?}"),
         }
     }

@@ -27,6 +27,7 @@ impl Scene {
             tree: Arc::new(tree),
             published: Arc::new(Published::new(InstanceId(1))),
             damage: Arc::default(),
+            counts: Arc::default(),
             outboards: Outboards::at(folder.path().join("outboards")),
             complaints: Arc::default(),
             rate: Rate::GIGABIT,
