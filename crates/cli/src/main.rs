@@ -4,6 +4,7 @@
 //! dispatches. It must never print an error that does not say what to do about it.
 
 mod asking;
+mod config;
 mod decisions;
 mod demo;
 mod explain;
@@ -35,6 +36,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Config(config::ConfigArgs),
     Decisions(decisions::Args),
     Demo(demo::Args),
     Drain(operate::DrainArgs),
@@ -42,10 +44,10 @@ enum Command {
     Find(find::Args),
     Get(get::Args),
     Ls(ls::Args),
-    Mirror(mirror::Args),
+    Mirror(config::Given<mirror::Args>),
     Policy(operate::PolicyArgs),
     Remove(operate::RemoveArgs),
-    Serve(serve::Args),
+    Serve(config::Given<serve::Args>),
     Shell(shell::Args),
     Status(status::Args),
     Undrain(operate::UndrainArgs),
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         }
     };
     match cli.command {
+        Command::Config(args) => args.run(),
         Command::Decisions(args) => runtime.block_on(decisions::run(args)),
         Command::Demo(args) => runtime.block_on(demo::run(args)),
         Command::Drain(args) => runtime.block_on(args.run()),

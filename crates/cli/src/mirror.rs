@@ -12,11 +12,14 @@ use overspill_core::{
     units::{Rate, counted, display_size},
 };
 use overspill_mirror::{Config, Link, Running, start};
-use overspill_node::NodeSettings;
 
 use crate::{
+    config::{Effective, Given, Role, ServiceArgs, Settled},
     serve::with_cause,
-    service::{Common, EndSignals, Surroundings, short_name, state_folder},
+    service::{
+        Common, Contradiction, EndSignals, Refused, Reloading, Surroundings, short_name,
+        state_folder, unusable_folder,
+    },
     terminal::complain,
     token::TokenArgs,
     trust::TrustArgs,
@@ -25,10 +28,10 @@ use crate::{
 /// Hold verified copies of a server's files and share its load: a mirror
 ///
 /// Run it with the line that `overspill serve` printed. SIGTERM or SIGINT drains it: the server sends
-/// nobody there any more, running downloads finish; a second one ends at once. Exit codes: 0 when
-/// asked to end, 1 when it could not start, the server refused it or the operator removed it, 130
-/// when asked twice.
-#[derive(Debug, clap::Args)]
+/// nobody there any more, running downloads finish; a second one ends at once; SIGHUP reads the
+/// configuration file again. Exit codes: 0 when asked to end, 1 when it could not start, the server
+/// refused it or the operator removed it, 130 when asked twice.
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// The server's URL, such as http://files.example:8080
     #[arg(value_name = "SERVER_URL")]
@@ -57,43 +60,65 @@ const WITHOUT_TOKEN: &str = "a mirror needs the fleet token: run it with the lin
                              serve` printed, or give --token-file";
 
 /// Runs the command.
-pub(crate) async fn run(args: Args) -> ExitCode {
-    args.common.begin();
-    let prepared = args
-        .common
-        .surroundings(&args.store_folder())
-        .and_then(|surroundings| {
-            let config = args.config(&surroundings)?;
-            Ok((surroundings, config))
-        });
-    let (mut surroundings, config) = match prepared {
-        Ok(prepared) => prepared,
+pub(crate) async fn run(given: Given<Args>) -> ExitCode {
+    let mut reloading = match Reloading::begin(given) {
+        Ok(reloading) => reloading,
+        Err(problems) => {
+            problems.iter().for_each(complain);
+            return ExitCode::FAILURE;
+        }
+    };
+    reloading.settled.args.common.begin();
+    match prepare(&reloading).await {
+        Ok((running, config, surroundings)) => {
+            greet(&running, &surroundings, &config.store);
+            serve(running, config, surroundings, &mut reloading).await
+        }
         Err(text) => {
             complain(text);
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
-    };
-    let (store, patience) = (config.store.clone(), config.limits.drain);
+    }
+}
+
+/// Opens everything and starts serving; otherwise the complaint.
+async fn prepare(reloading: &Reloading<Args>) -> Result<(Running, Config, Surroundings), String> {
+    let Settled { args, effective } = &reloading.settled;
+    let surroundings =
+        args.common
+            .surroundings(&args.store_folder(), effective, reloading.problem())?;
+    let config = args.config(&surroundings, effective)?;
+    let starting = config.clone();
     // Opening may read a large index; nothing else runs yet.
-    let running = match tokio::task::spawn_blocking(|| start(config)).await {
-        Ok(Ok(running)) => running,
-        Ok(Err(error)) => {
-            complain(with_cause(&error));
-            return ExitCode::FAILURE;
-        }
-        Err(error) => {
-            complain(error);
-            return ExitCode::FAILURE;
-        }
-    };
+    match tokio::task::spawn_blocking(|| start(starting)).await {
+        Ok(Ok(running)) => Ok((running, config, surroundings)),
+        Ok(Err(error)) => Err(with_cause(&error)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Serves until it is asked to end or refused, and sees the end through.
+async fn serve(
+    running: Running,
+    mut config: Config,
+    mut surroundings: Surroundings,
+    reloading: &mut Reloading<Args>,
+) -> ExitCode {
     surroundings.answer_for(running.node());
     let mut signals = EndSignals::new();
-    greet(&running, &surroundings, &store);
     let failed = running.failed();
     let mut link = running.link();
+    let tending = surroundings.tend(reloading, |surroundings, before, after| {
+        let changed = after.args.config(surroundings, &after.effective);
+        let changed = changed.map_err(Refused)?;
+        surroundings.take_over(&before.args.common, &after.args.common)?;
+        running.change(&config, &changed);
+        config = changed;
+        Ok(())
+    });
     // Both only wait.
     let refusal = tokio::select! {
-        () = signals.until_asked(&failed, &mut surroundings.access) => None,
+        () = signals.until_asked(&failed, tending) => None,
         refusal = refused(&mut link) => Some(refusal),
     };
     let code = match &refusal {
@@ -107,7 +132,9 @@ pub(crate) async fn run(args: Args) -> ExitCode {
     if code == ExitCode::SUCCESS {
         surroundings.ending();
         tracing::info!("ending when all downloads are through; ask again to end at once");
-        signals.unless_again(running.drain(patience)).await;
+        signals
+            .unless_again(running.drain(config.limits.drain))
+            .await;
     }
     let stop = move || {
         running.stop();
@@ -117,6 +144,36 @@ pub(crate) async fn run(args: Args) -> ExitCode {
     let stopping = tokio::task::spawn_blocking(stop);
     signals.unless_again(stopping).await;
     code
+}
+
+impl ServiceArgs for Args {
+    const ROLE: Role = Role::Mirror;
+    const PLACEHOLDER: &str = "http://localhost:8080";
+
+    fn contradictions(&self) -> Vec<Contradiction> {
+        self.common.contradictions()
+    }
+
+    fn disk_problems(&self) -> Vec<Contradiction> {
+        let mut found = self.common.disk_problems();
+        if let Some(reason) = self.store.as_deref().and_then(unusable_folder) {
+            found.push(Contradiction {
+                options: vec!["--store"],
+                message: format!("cannot use the store: {reason}; give a writable folder"),
+            });
+        }
+        if let Err(error) = self.trust.trust() {
+            found.push(Contradiction {
+                options: vec!["--ca-file"],
+                message: error.to_string(),
+            });
+        }
+        found.extend(self.token.disk_problem().map(|message| Contradiction {
+            options: vec!["--token-file"],
+            message,
+        }));
+        found
+    }
 }
 
 /// Waits until the server has refused the mirror for good.
@@ -143,7 +200,8 @@ impl Args {
         self.store.clone().unwrap_or_else(default)
     }
 
-    fn config(&self, surroundings: &Surroundings) -> Result<Config, String> {
+    fn config(&self, surroundings: &Surroundings, effective: &Effective) -> Result<Config, String> {
+        let limits = self.common.serve_limits();
         Ok(Config {
             server: self.server().to_owned(),
             token: self.token.token(WITHOUT_TOKEN)?,
@@ -161,16 +219,13 @@ impl Args {
             dispatch: self.common.dispatch.settings(
                 PolicyKind::TwoChoices,
                 (Offload::WhenBusy, Way::Suited),
-                surroundings.zones.clone(),
+                effective.zones.clone(),
             ),
-            capacity: surroundings.capacity,
+            capacity: self.common.egress_capacity(),
             scrub_rate: self.scrub_rate,
             cores: self.common.cores(),
-            limits: surroundings.limits,
-            settings: NodeSettings {
-                striping: self.common.dispatch.striping(),
-                ..surroundings.settings()
-            },
+            limits,
+            settings: surroundings.settings(&limits),
         })
     }
 }

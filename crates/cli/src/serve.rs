@@ -9,12 +9,15 @@ use overspill_core::{
     policy::PolicyKind,
     units::{Rate, counted, display_size},
 };
-use overspill_node::NodeSettings;
 use overspill_server::{Config, Loss, Running, start};
-use overspill_store::tree::Hidden;
+use overspill_store::tree::{Hidden, Tree};
 
 use crate::{
-    service::{Common, EndSignals, Surroundings, short_name, state_folder},
+    config::{Effective, Given, Role, ServiceArgs},
+    service::{
+        Common, Contradiction, EndSignals, Reloading, Surroundings, short_name, state_folder,
+        unusable_folder,
+    },
     terminal::complain,
 };
 
@@ -22,13 +25,14 @@ use crate::{
 ///
 /// Serves the folder over HTTP at once, hashes it in the background, and sends clients to mirrors
 /// that have proved to hold the same bytes when that is faster. The folder is only ever read.
-/// SIGTERM or SIGINT lets running downloads finish, a second one ends at once. Exit codes: 0 when
-/// asked to end, 1 when it could not start, 130 when asked twice.
-#[derive(Debug, clap::Args)]
+/// SIGTERM or SIGINT lets running downloads finish, a second one ends at once; SIGHUP reads the
+/// configuration file again. Exit codes: 0 when asked to end, 1 when it could not start, 130 when
+/// asked twice.
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// The folder to publish
     #[arg(value_name = "DIR")]
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// Folder for the index and the fleet token [default: below the user's state folder]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
@@ -85,30 +89,63 @@ impl OffloadArg {
 const SCAN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs the command.
-pub(crate) async fn run(args: Args) -> ExitCode {
+pub(crate) async fn run(given: Given<Args>) -> ExitCode {
+    let mut reloading = match Reloading::begin(given) {
+        Ok(reloading) => reloading,
+        Err(problems) => {
+            problems.iter().for_each(complain);
+            return ExitCode::FAILURE;
+        }
+    };
+    let args = reloading.settled.args.clone();
     args.common.begin();
-    let mut surroundings = match args.common.surroundings(&args.state_folder()) {
-        Ok(surroundings) => surroundings,
+    match prepare(&args, &reloading) {
+        Ok((running, config, surroundings)) => {
+            greet(&running, &args, &surroundings, &config.state).await;
+            serve(running, config, surroundings, &mut reloading).await
+        }
         Err(text) => {
             complain(text);
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
-    };
-    let config = args.config(&surroundings);
-    let state = config.state.clone();
+    }
+}
+
+/// Opens everything and starts serving; otherwise the complaint.
+fn prepare(
+    args: &Args,
+    reloading: &Reloading<Args>,
+) -> Result<(Running, Config, Surroundings), String> {
+    let effective = &reloading.settled.effective;
+    let state = args.state_folder();
+    let surroundings = args
+        .common
+        .surroundings(&state, effective, reloading.problem())?;
+    let config = args.config(&surroundings, effective);
     // Scanning and locking are quick, and nothing else runs yet.
-    let running = match start(config) {
-        Ok(running) => running,
-        Err(error) => {
-            complain(with_cause(&error));
-            return ExitCode::FAILURE;
-        }
-    };
+    let running = start(config.clone()).map_err(|error| with_cause(&error))?;
+    Ok((running, config, surroundings))
+}
+
+/// Serves until it is asked to end, and sees the end through.
+async fn serve(
+    running: Running,
+    mut config: Config,
+    mut surroundings: Surroundings,
+    reloading: &mut Reloading<Args>,
+) -> ExitCode {
     surroundings.answer_for(running.node());
     let mut signals = EndSignals::new();
-    greet(&running, &args, &surroundings, &state).await;
     let failed = running.failed();
-    signals.until_asked(&failed, &mut surroundings.access).await;
+    let tending = surroundings.tend(reloading, |surroundings, before, after| {
+        surroundings.take_over(&before.args.common, &after.args.common)?;
+        surroundings.take_over_rules(&after.effective);
+        let changed = after.args.config(surroundings, &after.effective);
+        running.change(&config, &changed);
+        config = changed;
+        Ok(())
+    });
+    signals.until_asked(&failed, tending).await;
     let is_failure = failed.is_cancelled();
     surroundings.ending();
     tracing::info!("ending; running downloads may finish; ask again to end at once");
@@ -126,6 +163,33 @@ pub(crate) async fn run(args: Args) -> ExitCode {
     }
 }
 
+impl ServiceArgs for Args {
+    const ROLE: Role = Role::Serve;
+    const PLACEHOLDER: &str = ".";
+
+    fn contradictions(&self) -> Vec<Contradiction> {
+        self.common.contradictions()
+    }
+
+    fn disk_problems(&self) -> Vec<Contradiction> {
+        let mut found = self.common.disk_problems();
+        let hidden = self.shown();
+        if let Err(error) = Tree::open(&self.folder, hidden) {
+            found.push(Contradiction {
+                options: vec!["DIR"],
+                message: with_cause(&error),
+            });
+        }
+        if let Some(reason) = self.state.as_deref().and_then(unusable_folder) {
+            found.push(Contradiction {
+                options: vec!["--state"],
+                message: format!("cannot use the state folder: {reason}; give a writable one"),
+            });
+        }
+        found
+    }
+}
+
 impl Args {
     /// The folder for the index, the token and a certificate of our own.
     fn state_folder(&self) -> PathBuf {
@@ -138,35 +202,35 @@ impl Args {
         self.state.clone().unwrap_or_else(default)
     }
 
-    fn config(&self, surroundings: &Surroundings) -> Config {
+    fn shown(&self) -> Hidden {
+        match self.hidden {
+            true => Hidden::Show,
+            false => Hidden::Hide,
+        }
+    }
+
+    fn config(&self, surroundings: &Surroundings, effective: &Effective) -> Config {
+        let limits = self.common.serve_limits();
         Config {
             tree: self.folder.clone(),
             listen: surroundings.bindings(),
             state: self.state_folder(),
-            capacity: surroundings.capacity,
+            capacity: self.common.egress_capacity(),
             dispatch: self.common.dispatch.settings(
                 self.policy,
                 self.offload.setting(),
-                surroundings.zones.clone(),
+                effective.zones.clone(),
             ),
-            hidden: if self.hidden {
-                Hidden::Show
-            } else {
-                Hidden::Hide
-            },
-            loss: if self.accept_loss {
-                Loss::Accept
-            } else {
-                Loss::Refuse
+            hidden: self.shown(),
+            loss: match self.accept_loss {
+                true => Loss::Accept,
+                false => Loss::Refuse,
             },
             scan_every: Duration::from_secs(self.scan_every),
             scrub_rate: self.scrub_rate,
             cores: self.common.cores(),
-            limits: surroundings.limits,
-            settings: NodeSettings {
-                striping: self.common.dispatch.striping(),
-                ..surroundings.settings()
-            },
+            limits,
+            settings: surroundings.settings(&limits),
         }
     }
 }

@@ -4,9 +4,9 @@
 
 mod access;
 mod agent;
-mod config;
 mod dispatch;
 mod limits;
+mod reload;
 mod signals;
 mod tls;
 
@@ -21,21 +21,28 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use overspill_core::{fleet::Zones, units::Rate};
+use overspill_core::units::Rate;
 use overspill_net::{Binding, ServeLimits};
-use overspill_node::{NodeSettings, Relayed, Role, SharedRules};
+use overspill_node::{
+    ConfigurationProblem, LiveSettings, NodeSettings, Relayed, Role, SharedLive, SharedRules,
+};
 use tracing_subscriber::EnvFilter;
 
-pub(crate) use self::signals::EndSignals;
 use self::{
-    access::{Access, AccessArgs},
+    access::{Access, AccessArgs, ReopenSignal},
     agent::{Agent, AgentArgs},
-    config::FileConfig,
     dispatch::DispatchArgs,
     limits::LimitArgs,
     tls::{Secured, TlsArgs, Vouched},
 };
-use crate::serve::with_cause;
+pub(crate) use self::{
+    reload::{Due, Refused, Reloading},
+    signals::EndSignals,
+};
+use crate::{
+    config::{Effective, ServiceArgs, Settled},
+    serve::with_cause,
+};
 
 /// Options of both services.
 #[derive(Clone, Debug, clap::Args)]
@@ -60,8 +67,10 @@ pub(crate) struct Common {
     /// Serving threads [default: one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
-    /// Configuration file, TOML: [limits] with the options below, [zones] with the
-    /// networks of each zone, [[rule]] for headers by path
+    /// Configuration file; `overspill config init` writes one with every option
+    ///
+    /// Read again on SIGHUP and when it changes. It may also hold [zones], the networks of each zone,
+    /// and [[rule]], headers by path.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// End when the starting process ends
@@ -95,27 +104,31 @@ impl Listen {
     }
 }
 
-/// What surrounds the serving of both roles. Everything the node has to be given of it beyond its
-/// `Config` is here, and taken from here alone.
+/// Options that cannot both be meant, or one that the disk does not bear out.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Contradiction {
+    /// The options, as they are written on the command line.
+    pub(crate) options: Vec<&'static str>,
+    /// What is wrong; what to do.
+    pub(crate) message: String,
+}
+
+/// What surrounds the serving of both roles: what is open, and what serving threads share.
 #[derive(Debug)]
 pub(crate) struct Surroundings {
-    /// Egress capacity, if it is known.
-    pub(crate) capacity: Option<Rate>,
-    /// Limits towards clients.
-    pub(crate) limits: ServeLimits,
     /// Where plain HTTP is spoken, if it is.
     plain: Option<SocketAddr>,
     /// Where https is spoken, if it is.
     secured: Option<Secured>,
     hsts: Option<Duration>,
-    relayed: Relayed,
+    live: SharedLive,
     rules: SharedRules,
-    /// Where clients are.
-    pub(crate) zones: Zones,
     /// Where a balancer asks, if it does.
     pub(crate) agent: Option<Agent>,
     /// The access log. To be dropped once nobody serves any more.
-    pub(crate) access: Access,
+    access: Access,
+    reopen: ReopenSignal,
+    configuration: ConfigurationProblem,
 }
 
 impl Surroundings {
@@ -136,14 +149,77 @@ impl Surroundings {
     }
 
     /// What is set for the answers.
-    pub(crate) fn settings(&self) -> NodeSettings {
+    pub(crate) fn settings(&self, limits: &ServeLimits) -> NodeSettings {
         NodeSettings {
-            access_log: self.access.log(),
-            head: self.limits.head,
+            configuration: Arc::clone(&self.configuration),
+            head: limits.head,
             hsts: self.hsts,
-            relayed: self.relayed,
-            striping: None,
+            live: Arc::clone(&self.live),
             rules: Arc::clone(&self.rules),
+        }
+    }
+
+    /// Takes over what both roles can change while they serve: certificate files, the access log, how
+    /// bodies are relayed. Either all of it, or nothing.
+    ///
+    /// # Errors
+    /// When the certificate or the log is of no use.
+    pub(crate) fn take_over(&self, before: &Common, after: &Common) -> Result<(), Refused> {
+        let is_same_log = after.access.is_same_as(&before.access);
+        let log = match is_same_log {
+            true => self.access.log(),
+            false => after
+                .access
+                .open()
+                .map_err(|error| Refused(with_cause(&error)))?,
+        };
+        if let Some(secured) = &self.secured {
+            secured
+                .take_over(&after.tls)
+                .map_err(|error| Refused(error.to_string()))?;
+        }
+        let live = self.live.load();
+        // Striping that goes on keeps its memory.
+        let striping = match after.dispatch.stripe == before.dispatch.stripe {
+            true => live.striping.clone(),
+            false => after.dispatch.striping(),
+        };
+        self.live.store(Arc::new(LiveSettings {
+            access_log: log.clone(),
+            relayed: after.relayed(),
+            striping,
+        }));
+        if !is_same_log {
+            self.access.replace(log);
+        }
+        Ok(())
+    }
+
+    /// Puts the rules of a configuration in force; files get them as they are looked at again.
+    pub(crate) fn take_over_rules(&self, effective: &Effective) {
+        if effective.rules.texts() != self.rules.load().texts() {
+            self.rules.store(Arc::clone(&effective.rules));
+        }
+    }
+
+    /// Reopens the access log and reloads the configuration as often as there is reason to; returns
+    /// when the service is to end with its terminal. What was put in force stays so.
+    pub(crate) async fn tend<T: ServiceArgs>(
+        &mut self,
+        reloading: &mut Reloading<T>,
+        mut take_over: impl FnMut(&Self, &Settled<T>, &Settled<T>) -> Result<(), Refused>,
+    ) {
+        loop {
+            // Both only wait.
+            tokio::select! {
+                never = self.reopen.obey(&self.access) => match never {},
+                due = reloading.due() => {
+                    if due == Due::End {
+                        return;
+                    }
+                }
+            }
+            reloading.reload(|before, after| take_over(self, before, after));
         }
     }
 
@@ -217,40 +293,68 @@ impl Common {
         self.threads.map_or_else(available, usize::from)
     }
 
-    /// Checks the limits, reads the certificate and opens the access log; otherwise the complaint.
-    pub(crate) fn surroundings(&self, state: &Path) -> Result<Surroundings, String> {
-        let file = match &self.config {
-            Some(path) => FileConfig::read(path).map_err(|error| error.to_string())?,
-            None => FileConfig::default(),
-        };
-        let rules = file.rules().map_err(|error| error.to_string())?;
-        let zones = file.zones().map_err(|error| error.to_string())?;
-        let options = self.limits.clone().or(file.limits);
-        let limits = options.limits().map_err(|error| error.to_string())?;
-        let access = self.access.open().map_err(|error| with_cause(&error))?;
-        let secured = self.tls.secured(state)?;
-        let agent = self.agent.bind().map_err(|error| error.to_string())?;
-        if self.plain().is_none() && secured.is_none() {
-            return Err(
-                "--listen off leaves nothing to listen on: give --tls-cert and --tls-key, or \
-                 --tls-self-signed"
-                    .to_owned(),
-            );
+    /// The limits towards clients.
+    pub(crate) fn serve_limits(&self) -> ServeLimits {
+        self.limits.limits()
+    }
+
+    /// Egress capacity, if it is known.
+    pub(crate) fn egress_capacity(&self) -> Option<Rate> {
+        self.limits.within_egress(self.capacity)
+    }
+
+    fn relayed(&self) -> Relayed {
+        match self.check_relayed {
+            true => Relayed::Checked,
+            false => Relayed::Passed,
         }
+    }
+
+    /// Values that cannot be meant together.
+    pub(crate) fn contradictions(&self) -> Vec<Contradiction> {
+        let mut found = self.limits.contradictions();
+        if self.plain().is_none() && !self.tls.is_given() {
+            found.push(Contradiction {
+                options: vec!["--listen"],
+                message:
+                    "--listen off leaves nothing to listen on; give --tls-cert and --tls-key, \
+                          or --tls-self-signed"
+                        .to_owned(),
+            });
+        }
+        found
+    }
+
+    /// Values that name what the disk does not have.
+    pub(crate) fn disk_problems(&self) -> Vec<Contradiction> {
+        let mut found = self.tls.disk_problems();
+        found.extend(self.access.disk_problems());
+        found
+    }
+
+    /// Reads the certificate and opens the access log; otherwise the complaint.
+    pub(crate) fn surroundings(
+        &self,
+        state: &Path,
+        effective: &Effective,
+        configuration: ConfigurationProblem,
+    ) -> Result<Surroundings, String> {
+        let log = self.access.open().map_err(|error| with_cause(&error))?;
+        let live = LiveSettings {
+            access_log: log.clone(),
+            relayed: self.relayed(),
+            striping: self.dispatch.striping(),
+        };
         Ok(Surroundings {
             plain: self.plain(),
-            secured,
+            secured: self.tls.secured(state)?,
             hsts: self.tls.hsts(),
-            relayed: match self.check_relayed {
-                true => Relayed::Checked,
-                false => Relayed::Passed,
-            },
-            rules: Arc::new(ArcSwap::from_pointee(rules)),
-            zones,
-            capacity: options.within_egress(self.capacity),
-            limits,
-            agent,
-            access,
+            live: Arc::new(ArcSwap::from_pointee(live)),
+            rules: Arc::new(ArcSwap::new(Arc::clone(&effective.rules))),
+            access: Access::new(log),
+            reopen: ReopenSignal::new(),
+            configuration,
+            agent: self.agent.bind().map_err(|error| error.to_string())?,
         })
     }
 
@@ -279,6 +383,27 @@ fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     }
     text.parse()
         .map_err(|_| "expected ADDR:PORT, such as 127.0.0.1:8080, [::]:8080 or 8080".to_owned())
+}
+
+/// Why a file cannot be written, as far as can be told without writing it; `None` if it can.
+fn unwritable(path: &Path) -> Option<String> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let target = if path.exists() { path } else { folder };
+    let allowed = rustix::fs::access(target, rustix::fs::Access::WRITE_OK);
+    let error = allowed.err().map(std::io::Error::from)?;
+    Some(format!("{}: {error}", target.display()))
+}
+
+/// Why a folder cannot be made or written to; `None` if it can.
+pub(crate) fn unusable_folder(path: &Path) -> Option<String> {
+    let existing = path.ancestors().find(|folder| folder.exists())?;
+    if !existing.is_dir() {
+        return Some(format!("{} is not a folder", existing.display()));
+    }
+    unwritable(&existing.join("."))
 }
 
 /// A URL under which this machine can be reached, as far as it knows itself.

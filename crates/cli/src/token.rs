@@ -18,12 +18,18 @@ pub(crate) struct TokenArgs {
         value_name = "TOKEN"
     )]
     token: Option<String>,
-    /// File that holds the fleet token
-    #[arg(long, value_name = "FILE", conflicts_with = "token")]
+    /// File that holds the fleet token; it wins over OVERSPILL_TOKEN
+    #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
 
 impl TokenArgs {
+    /// What is wrong with the token's file, if one was given.
+    pub(crate) fn disk_problem(&self) -> Option<String> {
+        let read = self.token_file.as_deref().map(read_token)?;
+        read.err().map(|error| error.to_string())
+    }
+
     /// The token, or `without` where none was given.
     pub(crate) fn token(&self, without: &str) -> Result<FleetToken, String> {
         if let Some(path) = &self.token_file {

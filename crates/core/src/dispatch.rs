@@ -309,6 +309,15 @@ impl Dispatcher {
         self.policy = policy.build();
     }
 
+    /// Decides by other settings from now on. Flows, members and what was learned stay.
+    pub fn change_settings(&mut self, settings: Settings) {
+        if settings.policy != self.settings.policy {
+            self.set_policy(settings.policy);
+        }
+        self.admission.set_min_flow_rate(settings.min_flow_rate);
+        self.settings = settings;
+    }
+
     /// Forgets a client that is waiting no longer, because its connection is gone.
     pub fn leave(&mut self, waiter: WaiterId) {
         self.queue.leave(waiter);

@@ -20,8 +20,8 @@ use overspill_core::{
 };
 use overspill_net::FileBody;
 use overspill_node::{
-    Ask, Complaints, FileVersion, Found, FoundFile, Meter, NodeIdentity, OutboardDesk, Role, Route,
-    SharedDispatcher,
+    Ask, Complaints, ConfigurationProblem, FileVersion, Found, FoundFile, Meter, NodeIdentity,
+    OutboardDesk, Role, Route, SharedDispatcher,
     metrics::{ScrubCounts, Sheet},
     resident_bytes,
 };
@@ -57,6 +57,8 @@ pub(crate) struct MirrorRole {
     pub(crate) server: ServerUrl,
     pub(crate) link: watch::Receiver<Link>,
     pub(crate) ticket_key: Key,
+    /// What is wrong with the configuration.
+    pub(crate) configuration: ConfigurationProblem,
 }
 
 /// What the catalog says about a path.
@@ -116,7 +118,13 @@ impl MirrorRole {
     }
 
     fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
+        let mut problems: Vec<_> = self
+            .configuration
+            .load()
+            .as_deref()
+            .cloned()
+            .into_iter()
+            .collect();
         if self.syncer.condition() == Condition::DiskFull {
             problems.push("the disk of the store is full; fetching has stopped".to_owned());
         }

@@ -3,6 +3,8 @@
 //! The store is locked before the port is taken, and the port before the server is told about it. It
 //! serves what it has from the first moment, whether or not the server is there.
 
+mod change;
+
 use std::{
     fs, io,
     net::SocketAddr,
@@ -23,7 +25,7 @@ use overspill_net::{
     client::{HttpClient, Patience, Trust},
 };
 use overspill_node::{
-    Complaints, Meter, NodeIdentity, NodeService, NodeSettings, OutboardDesk, Role,
+    Complaints, LiveRate, Meter, NodeIdentity, NodeService, NodeSettings, OutboardDesk, Role,
     SharedDispatcher, capacity_prior, common_routes, raise_open_files,
 };
 use overspill_store::{
@@ -125,6 +127,7 @@ pub struct Running {
     watchers: [thread::JoinHandle<()>; 2],
     link: watch::Receiver<Link>,
     drain: Arc<Drain>,
+    scrub_rate: LiveRate,
     shutdown: CancellationToken,
 }
 
@@ -153,16 +156,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
 
     let flows = Arc::new(FlowTable::new(config.cores));
     let (link_sender, link) = watch::channel(Link::Away(None));
-    let zone = config.dispatch.zone.as_ref();
-    let applicant = Applicant {
-        member: member.to_string(),
-        url: public_url,
-        port: addresses.first().map_or(0, SocketAddr::port),
-        scheme: scheme(&config.listen),
-        epoch: epoch(),
-        zone: zone.map_or_else(String::new, Zone::to_string),
-        reach: config.reach.into(),
-    };
+    let applicant = applicant(&config, &member, public_url, &addresses);
     let role = Arc::new(make_role(
         &config,
         member,
@@ -194,7 +188,8 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     );
     let drain = Arc::clone(&tie.drain);
     let control = start_control(tie, &role.syncer).map_err(StartError::Thread)?;
-    let watchers = start_watchers(&role, config.scrub_rate, &shutdown);
+    let scrub_rate = LiveRate::from(config.scrub_rate);
+    let watchers = start_watchers(&role, scrub_rate.clone(), &shutdown);
     let watchers = watchers.map_err(StartError::Thread)?;
     Ok(Running {
         addresses,
@@ -204,8 +199,28 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         watchers,
         link,
         drain,
+        scrub_rate,
         shutdown,
     })
+}
+
+/// What the server is told of this mirror at joining.
+fn applicant(
+    config: &Config,
+    member: &MemberId,
+    url: String,
+    addresses: &[SocketAddr],
+) -> Applicant {
+    let zone = config.dispatch.zone.as_ref();
+    Applicant {
+        member: member.to_string(),
+        url,
+        port: addresses.first().map_or(0, SocketAddr::port),
+        scheme: scheme(&config.listen),
+        epoch: epoch(),
+        zone: zone.map_or_else(String::new, Zone::to_string),
+        reach: config.reach.into(),
+    }
 }
 
 fn make_role(
@@ -249,6 +264,7 @@ fn make_role(
         member,
         server,
         link,
+        configuration: Arc::clone(&config.settings.configuration),
         ticket_key: config.token.derive(Purpose::Ticket, b""),
     }
 }
@@ -318,7 +334,11 @@ async fn keep_house(meter: Arc<Meter>, replica: Arc<Replica>) {
             _ = collect.tick() => replica.collect_garbage(Instant::now()),
         }
         let replica = Arc::clone(&replica);
-        if let Err(error) = tokio::task::spawn_blocking(move || replica.sync_index()).await {
+        let written = tokio::task::spawn_blocking(move || replica.sync_index()).await;
+        // Cancelled is what it is when the mirror ends.
+        if let Err(error) = written
+            && error.is_panic()
+        {
             tracing::error!(%error, "writing the index panicked");
         }
     }
@@ -327,7 +347,7 @@ async fn keep_house(meter: Arc<Meter>, replica: Arc<Replica>) {
 /// Starts the threads that look after what is held.
 fn start_watchers(
     role: &Arc<MirrorRole>,
-    rate: Rate,
+    rate: LiveRate,
     shutdown: &CancellationToken,
 ) -> io::Result<[thread::JoinHandle<()>; 2]> {
     let scrub = Scrub {

@@ -11,8 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use overspill_core::{root::Root, units::Rate};
-use overspill_node::{Complaints, metrics::ScrubCounts};
+use overspill_core::root::Root;
+use overspill_node::{Complaints, LiveRate, metrics::ScrubCounts};
 use overspill_store::{
     hash::{hash_open, lower_thread_priority},
     objects::{ObjectError, is_media_error},
@@ -35,7 +35,7 @@ const NAP: Duration = Duration::from_millis(250);
 pub(crate) struct Scrub {
     pub(crate) replica: Arc<Replica>,
     /// At which it reads, at most.
-    pub(crate) rate: Rate,
+    pub(crate) rate: LiveRate,
     pub(crate) counts: Arc<ScrubCounts>,
     /// What others say of our objects.
     pub(crate) complaints: Arc<Complaints>,
@@ -94,7 +94,7 @@ impl Scrub {
     }
 
     fn time_for(&self, bytes: u64) -> Duration {
-        Duration::from_secs_f64(self.rate.seconds_for(bytes as f64))
+        Duration::from_secs_f64(self.rate.read().seconds_for(bytes as f64))
     }
 }
 

@@ -48,7 +48,7 @@ pub struct ClientLimits {
 pub struct Gate {
     /// `None` when only the total is limited.
     clients: Option<Clients>,
-    total: Option<(Allowance, Mutex<Bucket>)>,
+    total: Option<Mutex<(Allowance, Bucket)>>,
     refused_connections: AtomicU64,
     refused_requests: AtomicU64,
     uncounted_connections: AtomicU64,
@@ -170,7 +170,7 @@ impl Gate {
             .map(|each| Clients::new(each, limits.prefix_bits(), clients_max));
         let total = limits
             .total_bytes_per_s
-            .map(|rate| (Allowance::of_bytes(rate), Mutex::new(Bucket::full(now))));
+            .map(|rate| Mutex::new((Allowance::of_bytes(rate), Bucket::full(now))));
         if clients.is_none() && total.is_none() {
             return None;
         }
@@ -181,6 +181,29 @@ impl Gate {
             refused_requests: AtomicU64::new(0),
             uncounted_connections: AtomicU64::new(0),
         }))
+    }
+
+    /// Goes on with other figures, if `limits` limit the same things: the connections that are open
+    /// are held to them too. `false` if they do not; then nothing has changed.
+    pub fn adjust(&self, limits: &ClientLimits) -> bool {
+        let clients = match (&self.clients, limits.per_client()) {
+            (None, None) => None,
+            (Some(clients), Some(each)) if clients.bits == limits.prefix_bits() => {
+                Some((clients, each))
+            }
+            _ => return false,
+        };
+        match (&self.total, limits.total_bytes_per_s) {
+            (None, None) => {}
+            (Some(total), Some(rate)) => locked(total).0 = Allowance::of_bytes(rate),
+            _ => return false,
+        }
+        if let Some((clients, each)) = clients {
+            for shard in &clients.shards {
+                locked(shard).set_limits(each);
+            }
+        }
+        true
     }
 
     /// A connection from `ip` opens.
@@ -286,7 +309,10 @@ impl ConnectionPermit {
 
     fn reserve_of_total(&self, now: Instant, wanted_bytes: u64) -> Reserved {
         let reservation = match &self.gate.total {
-            Some((allowance, bucket)) => locked(bucket).reserve(allowance, now, wanted_bytes),
+            Some(total) => {
+                let (allowance, bucket) = &mut *locked(total);
+                bucket.reserve(allowance, now, wanted_bytes)
+            }
             None => Reservation::at_once(wanted_bytes),
         };
         Reserved::new(reservation, now, Stage::Total)

@@ -226,7 +226,7 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
     /// Answers the request at the start of `input`; says how many bytes it took, 0 if incomplete.
     async fn answer_next(&mut self, input: &[u8]) -> Result<(usize, Next), TransmitError> {
         let core = Rc::clone(&self.connection.core);
-        let (request, head_bytes) = match parse(input, &core.limits.head) {
+        let (request, head_bytes) = match parse(input, &core.head) {
             Ok(Parsed::Partial) => {
                 self.connection.registered.activity.enter(Phase::Reading);
                 return Ok((0, Next::More));

@@ -29,7 +29,7 @@ use crate::{
 #[derive(Debug)]
 pub struct FlowTable {
     shards: Box<[Arc<Shard>]>,
-    seats: Seats,
+    seats: Arc<Seats>,
 }
 
 /// One core's part of the table.
@@ -80,7 +80,7 @@ impl FlowTable {
     pub fn new(cores: usize) -> Self {
         Self {
             shards: (0..cores.max(1)).map(|_| Arc::default()).collect(),
-            seats: Seats::default(),
+            seats: Arc::default(),
         }
     }
 
@@ -131,7 +131,7 @@ impl FlowTable {
     }
 
     /// The connections.
-    pub fn seats(&self) -> &Seats {
+    pub fn seats(&self) -> &Arc<Seats> {
         &self.seats
     }
 

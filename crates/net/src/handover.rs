@@ -125,7 +125,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Serves it until its end.
     pub(crate) async fn serve<S: Service>(self, core: Rc<Core<S>>) {
         let io = TokioIo::new(Rewound::new(self.first_bytes, self.stream));
-        let (client, head_limits, idle) = (self.client, core.limits.head, core.limits.idle);
+        let (client, head_limits, idle) = (self.client, core.head, core.limits().idle);
         let in_flight = InFlight::new(
             Rc::clone(&self.registered.activity),
             self.permit,

@@ -15,6 +15,7 @@ mod evidence;
 mod flows;
 mod handover;
 mod listener;
+mod live;
 mod observe;
 mod pool;
 mod relay;

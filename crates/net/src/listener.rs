@@ -5,6 +5,7 @@
 //! port is for our own cores only.
 
 use std::{
+    cell::{Cell, RefCell},
     io,
     net::{Ipv4Addr, SocketAddr},
     rc::Rc,
@@ -29,11 +30,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     accept::{self, Accepted},
-    admission::{ClientLimits, ConnectionPermit, Gate, Refusal},
+    admission::{ClientLimits, ConnectionPermit, Refusal},
     clock::Clock,
     disk,
     flows::{FlowTable, Shard},
+    live::{InForce, LiveLimits},
     pool::BufferPool,
+    seats::Seats,
     service::Service,
     sweeper::{Patience, Sweeper},
     tls::ServerTls,
@@ -107,20 +110,26 @@ struct Port {
 #[derive(Debug)]
 pub struct Serving {
     threads: Vec<thread::JoinHandle<()>>,
+    live: Arc<LiveLimits>,
+    seats: Arc<Seats>,
 }
 
 /// What the connections of one core share.
 pub(crate) struct Core<S> {
     pub(crate) service: S,
-    pub(crate) limits: ServeLimits,
+    /// Of request heads; as the buffers were made.
+    pub(crate) head: overspill_http1::request::Limits,
+    /// This core's copy of what is in force.
+    limits: Cell<ServeLimits>,
     pub(crate) shard: Arc<Shard>,
     pub(crate) clock: Clock,
     pub(crate) pool: BufferPool,
     /// Larger buffers, for bytes that are encrypted.
     pub(crate) tls_pool: Rc<BufferPool>,
     pub(crate) sweeper: Rc<Sweeper>,
-    /// `None` if clients are not limited.
-    gate: Option<Arc<Gate>>,
+    /// What is in force, as this core saw it last; its gate is asked about each connection.
+    in_force: RefCell<Arc<InForce>>,
+    live: Arc<LiveLimits>,
     open: Arc<AtomicUsize>,
 }
 
@@ -266,25 +275,29 @@ impl Bound {
         shutdown: &CancellationToken,
         make_service: impl Fn(usize) -> S + Clone + Send + 'static,
     ) -> io::Result<Serving> {
-        let open = flows.seats().counter();
-        let gate = Gate::new(&limits.clients, Instant::now());
-        flows.seats().guarded_by(gate.as_ref());
+        let seats = Arc::clone(flows.seats());
+        let open = seats.counter();
+        let live = Arc::new(LiveLimits::new(limits, Instant::now()));
+        seats.guarded_by(live.in_force().gate.as_ref());
+        let of_cores = Arc::clone(&live);
         let start = |(at, listening): (usize, Vec<Listening>)| {
             let (shard, shutdown) = (flows.shard(at), shutdown.clone());
             let (make_service, open) = (make_service.clone(), Arc::clone(&open));
-            let gate = gate.clone();
+            let live = Arc::clone(&of_cores);
             thread::Builder::new()
                 .name(format!("serve-{at}"))
                 .spawn(move || {
                     let core = Core {
                         service: make_service(at),
-                        limits,
+                        head: limits.head,
+                        limits: Cell::new(limits),
                         shard,
                         clock: Clock::new(),
                         pool: BufferPool::new(limits.head.head_bytes),
                         tls_pool: Rc::new(BufferPool::new(TLS_BUFFER_BYTES)),
                         sweeper: Rc::new(Sweeper::new()),
-                        gate,
+                        in_force: RefCell::new(live.in_force()),
+                        live,
                         open,
                     };
                     if let Err(error) = run_core(listening, core, &shutdown) {
@@ -299,11 +312,24 @@ impl Bound {
             .enumerate()
             .map(start)
             .collect::<io::Result<_>>()?;
-        Ok(Serving { threads })
+        Ok(Serving {
+            threads,
+            live,
+            seats,
+        })
     }
 }
 
 impl Serving {
+    /// Puts other limits in force, within about a second; the lengths of heads stay as they were.
+    ///
+    /// Bodies under way are not touched. A limit on clients that was there before holds for open
+    /// connections too, one that is new for those that begin after it.
+    pub fn change_limits(&self, limits: ServeLimits) {
+        self.live.change(limits, Instant::now());
+        self.seats.guarded_by(self.live.in_force().gate.as_ref());
+    }
+
     /// Waits for the serving threads to end, after a shutdown.
     pub fn join(self) {
         for thread in self.threads {
@@ -399,10 +425,38 @@ impl<S> Core<S> {
     /// Lets a client in, if it may have one more connection.
     fn permit(&self, client: SocketAddr) -> Result<Option<Rc<ConnectionPermit>>, Refusal> {
         let permit = self
+            .in_force
+            .borrow()
             .gate
             .as_ref()
             .map(|gate| gate.connect(client.ip(), Instant::now()));
         Ok(permit.transpose()?.map(Rc::new))
+    }
+
+    /// The limits, as they are at the moment.
+    pub(crate) fn limits(&self) -> ServeLimits {
+        self.limits.get()
+    }
+
+    /// Takes over what was put in force since the last look.
+    fn take_over(&self) {
+        let now = self.live.in_force();
+        if !Arc::ptr_eq(&now, &self.in_force.borrow()) {
+            self.limits.set(now.limits);
+            self.in_force.replace(now);
+        }
+    }
+}
+
+impl Patience {
+    fn of(limits: &ServeLimits) -> Self {
+        Self {
+            idle: limits.idle,
+            reading: limits.reading,
+            sending: limits.sending,
+            body_bytes_per_s: limits.least_body_rate.bytes_per_s() as u64,
+            window: limits.window,
+        }
     }
 }
 
@@ -413,7 +467,7 @@ pub(crate) struct Seat(Arc<AtomicUsize>);
 impl Seat {
     fn take<S>(core: &Core<S>) -> Option<Self> {
         let seat = Self(Arc::clone(&core.open));
-        (seat.0.fetch_add(1, Relaxed) < core.limits.connections).then_some(seat)
+        (seat.0.fetch_add(1, Relaxed) < core.limits().connections).then_some(seat)
     }
 }
 
@@ -424,25 +478,20 @@ impl Drop for Seat {
 }
 
 async fn sweep<S: Service>(core: Rc<Core<S>>) {
-    let patience = Patience {
-        idle: core.limits.idle,
-        reading: core.limits.reading,
-        sending: core.limits.sending,
-        body_bytes_per_s: core.limits.least_body_rate.bytes_per_s() as u64,
-        window: core.limits.window,
-    };
     let mut ticks = interval(SWEEP_EVERY);
     loop {
         ticks.tick().await;
+        core.take_over();
         let now = Instant::now();
-        core.sweeper.sweep(now, &patience, &core.shard);
+        core.sweeper
+            .sweep(now, &Patience::of(&core.limits()), &core.shard);
         core.service.every_second(now);
     }
 }
 
 /// Lets running responses finish, for a while.
 async fn drain<S: Service>(core: &Core<S>) {
-    let deadline = Instant::now() + core.limits.drain;
+    let deadline = Instant::now() + core.limits().drain;
     let mut ticks = interval(Duration::from_millis(20));
     while core.sweeper.waited_for() > 0 && Instant::now() < deadline {
         core.sweeper.close_idle();

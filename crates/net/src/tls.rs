@@ -12,7 +12,7 @@ mod reload;
 mod self_signed;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -40,7 +40,8 @@ pub use self::{
 /// costs one atomic load.
 #[derive(Debug)]
 pub struct ServerTls {
-    source: Source,
+    /// Locked while the certificate is read, so that an old one never replaces a new one.
+    source: Mutex<Arc<Source>>,
     terms: Terms,
     active: ArcSwap<Active>,
     problem: ArcSwapOption<String>,
@@ -127,6 +128,30 @@ impl ServerTls {
         self.reload_at(SystemTime::now())
     }
 
+    /// Whether the certificate is read from these files.
+    pub fn reads(&self, files: &PemFiles) -> bool {
+        matches!(&**self.source(), Source::Files(own) if own == files)
+    }
+
+    /// Shows the certificate in other files from now on.
+    ///
+    /// # Errors
+    /// When it could not be shown to a client; then files and certificate stay as they are.
+    pub fn use_files(&self, files: PemFiles) -> Result<(), TlsError> {
+        let files = Source::Files(files);
+        let mut source = self.source();
+        let active = Active::load(&files, &self.terms, SystemTime::now())?;
+        *source = Arc::new(files);
+        self.active.store(Arc::new(active));
+        self.problem.store(None);
+        Ok(())
+    }
+
+    /// A panic while a certificate was read left the one in force as it was.
+    fn source(&self) -> MutexGuard<'_, Arc<Source>> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn start(source: Source, now: SystemTime) -> Result<Self, TlsError> {
         let terms = Terms {
             provider: Arc::new(aws_lc_rs::default_provider()),
@@ -134,7 +159,7 @@ impl ServerTls {
         };
         let active = ArcSwap::from_pointee(Active::load(&source, &terms, now)?);
         Ok(Self {
-            source,
+            source: Mutex::new(Arc::new(source)),
             terms,
             active,
             problem: ArcSwapOption::empty(),
@@ -142,7 +167,8 @@ impl ServerTls {
     }
 
     fn reload_at(&self, now: SystemTime) -> Result<(), TlsError> {
-        match Active::load(&self.source, &self.terms, now) {
+        let source = self.source();
+        match Active::load(&source, &self.terms, now) {
             Ok(active) => {
                 self.active.store(Arc::new(active));
                 self.problem.store(None);
@@ -157,7 +183,7 @@ impl ServerTls {
 
     /// Whether the certificate is ours to renew, and it is time to.
     fn is_due(&self, now: SystemTime) -> bool {
-        match &self.source {
+        match &**self.source() {
             Source::Files(_) => false,
             Source::SelfSigned(_) => self_signed::is_due(&self.describe(), now),
         }

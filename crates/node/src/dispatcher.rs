@@ -275,6 +275,11 @@ impl SharedDispatcher {
         self.state().dispatcher.set_policy(policy);
     }
 
+    /// Decides by other settings from now on; by what was learned and is under way as before.
+    pub fn change_settings(&self, settings: Settings) {
+        self.state().dispatcher.change_settings(settings);
+    }
+
     /// Decisions since start.
     pub fn counts(&self) -> DecisionCounts {
         DecisionCounts {

@@ -132,6 +132,11 @@ impl Meter {
         }
     }
 
+    /// Begins anew with what is believed of the capacity: the operator says otherwise than before.
+    pub fn set_prior(&self, prior: Prior) {
+        self.state().capacity = CapacityEstimate::new(prior);
+    }
+
     /// Closes a sample; to be called about once a second, and not by a serving thread, for it reads
     /// some small files of the kernel's.
     pub fn sample(&self, now: Instant) {

@@ -17,6 +17,7 @@ mod holders;
 mod identity;
 mod links;
 mod listing;
+mod live;
 mod machine;
 mod metalink;
 pub mod metrics;
@@ -48,6 +49,7 @@ pub use self::{
     dispatcher::{SharedDispatcher, Verdict, Waiting},
     file::{FileVersion, FoundFile},
     identity::{Meter, NodeIdentity, Reading},
+    live::{ConfigurationProblem, LiveRate, LiveSettings, LiveTime, SharedLive},
     machine::capacity_prior,
     outboard::OutboardDesk,
     process::{raise_open_files, resident_bytes},

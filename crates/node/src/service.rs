@@ -12,7 +12,7 @@ mod visit;
 
 use std::{
     borrow::Cow,
-    cell::RefCell,
+    cell::{Cell, RefCell},
     rc::Rc,
     sync::Arc,
     time::{Instant, SystemTime},
@@ -41,7 +41,9 @@ use crate::{
     cache::{Lack, Ready, ReadyCache, Source},
     checksums::Wanted,
     dispatcher::{Verdict, Waiting},
-    listing, metalink,
+    listing,
+    live::{LiveSettings, SharedLive},
+    metalink,
     metrics::{LoadFormat, load_line},
     over_hyper,
     parts::Boundaries,
@@ -62,14 +64,17 @@ pub struct NodeService<R> {
     cache: RefCell<ReadyCache>,
     boundaries: Boundaries,
     relayer: Rc<Relayer>,
-    striping: Option<Striping>,
+    striping: RefCell<Option<Striping>>,
     clock: Clock,
-    log: Option<RefCell<CoreLog>>,
+    log: RefCell<Option<CoreLog>>,
     rules: SharedRules,
     rewritten_head: Limits,
     /// The line that tells browsers to insist on https; empty if they are not told.
     hsts: String,
-    relayed: Relayed,
+    relayed: Cell<Relayed>,
+    live: SharedLive,
+    /// What this core has taken over of it.
+    taken_over: RefCell<Arc<LiveSettings>>,
 }
 
 impl<R: Role> NodeService<R> {
@@ -81,9 +86,13 @@ impl<R: Role> NodeService<R> {
         settings: &NodeSettings,
         core: usize,
     ) -> Self {
-        let log = settings.access_log.as_ref();
+        let live = settings.live.load_full();
         Self {
-            log: log.map(|log| RefCell::new(log.core_log(role.name()))),
+            log: RefCell::new(core_log(&live, role.as_ref())),
+            striping: RefCell::new(live.striping.clone()),
+            relayed: Cell::new(live.relayed),
+            live: Arc::clone(&settings.live),
+            taken_over: RefCell::new(live),
             role,
             router,
             flows,
@@ -91,13 +100,33 @@ impl<R: Role> NodeService<R> {
             cache: RefCell::new(ReadyCache::new()),
             boundaries: Boundaries::default(),
             relayer: Rc::default(),
-            striping: settings.striping.clone(),
             clock: Clock::new(),
             rules: Arc::clone(&settings.rules),
             rewritten_head: settings.rewritten_head(),
             hsts: settings.hsts_line(),
-            relayed: settings.relayed,
         }
+    }
+
+    /// Takes over what was changed since the last look; bodies under way go on as they began.
+    fn take_over(&self) {
+        let now = self.live.load_full();
+        if Arc::ptr_eq(&now, &self.taken_over.borrow()) {
+            return;
+        }
+        let is_same_log = {
+            let before = self.taken_over.borrow();
+            match (&before.access_log, &now.access_log) {
+                (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+                (before, now) => before.is_none() && now.is_none(),
+            }
+        };
+        if !is_same_log {
+            // The old part hands over its last lines when it goes.
+            self.log.replace(core_log(&now, self.role.as_ref()));
+        }
+        self.striping.replace(now.striping.clone());
+        self.relayed.set(now.relayed);
+        self.taken_over.replace(now);
     }
 
     /// How long a head may be that was written out again.
@@ -447,18 +476,19 @@ impl<R: Role> Service for NodeService<R> {
 
     fn every_second(&self, now: Instant) {
         self.relayer.sweep(now);
-        if let Some(log) = &self.log {
-            log.borrow_mut().flush_if_due(now);
+        self.take_over();
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            log.flush_if_due(now);
         }
     }
 
     fn observes(&self) -> bool {
-        self.log.is_some()
+        self.log.borrow().is_some()
     }
 
     fn observe(&self, exchange: &Exchange<'_>) {
-        if let Some(log) = &self.log {
-            log.borrow_mut().observe(exchange, SystemTime::now());
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            log.observe(exchange, SystemTime::now());
         }
     }
 
@@ -475,6 +505,12 @@ impl<R: Role> Service for NodeService<R> {
         let now = self.clock.now();
         over_hyper::answer(self, &request, &client, &now, &shard).await
     }
+}
+
+/// This core's part of the access log, if there is one.
+fn core_log(live: &LiveSettings, role: &impl Role) -> Option<CoreLog> {
+    let log = live.access_log.as_ref();
+    log.map(|log| log.core_log(role.name()))
 }
 
 /// Where the status code stands in a response head.

@@ -1,10 +1,13 @@
 //! What an operator sets for the answers of a node, whichever its role.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use overspill_http1::request::Limits;
 
-use crate::{access_log::AccessLog, relay::Striping, rules::SharedRules};
+use crate::{
+    live::{ConfigurationProblem, SharedLive},
+    rules::SharedRules,
+};
 
 /// Room for what a rewritten head has more than the one that came.
 const REWRITTEN_BYTES: usize = 4 << 10;
@@ -14,16 +17,14 @@ const AUTHORITY_BYTES: usize = 272;
 /// Settings of a node's answers.
 #[derive(Clone, Debug, Default)]
 pub struct NodeSettings {
-    /// Where requests are logged, if they are.
-    pub access_log: Option<Arc<AccessLog>>,
+    /// What is wrong with the configuration, to be shown among the problems of the node.
+    pub configuration: ConfigurationProblem,
     /// How long a request head may be, on whatever connection.
     pub head: Limits,
     /// For how long browsers that came by https are to use nothing else (RFC 6797), if at all.
     pub hsts: Option<Duration>,
-    /// Whether bytes of members are checked on their way through this node.
-    pub relayed: Relayed,
-    /// How large bodies that are relayed are striped, if they are.
-    pub striping: Option<Striping>,
+    /// What may change while the node serves: the access log, and how bodies are relayed.
+    pub live: SharedLive,
     /// What is added to the answers for some paths; on a mirror, what its server says.
     pub rules: SharedRules,
 }

@@ -20,8 +20,8 @@ use overspill_core::{
 };
 use overspill_net::FileBody;
 use overspill_node::{
-    Ask, Complaints, FileVersion, Found, FoundFile, Meter, NodeIdentity, OutboardDesk, Role, Route,
-    SharedDispatcher,
+    Ask, Complaints, ConfigurationProblem, FileVersion, Found, FoundFile, Meter, NodeIdentity,
+    OutboardDesk, Role, Route, SharedDispatcher,
     metrics::{ScrubCounts, Sheet},
     resident_bytes,
 };
@@ -48,6 +48,8 @@ pub(crate) struct ServerRole {
     pub(crate) damage: Arc<Damage>,
     pub(crate) scrub: Arc<ScrubCounts>,
     pub(crate) complaints: ComplaintBoxes,
+    /// What is wrong with the configuration.
+    pub(crate) configuration: ConfigurationProblem,
 }
 
 /// Where complaints go.
@@ -106,6 +108,7 @@ impl ServerRole {
     fn problems(&self, catalog: &Catalog) -> Vec<String> {
         let mut problems = self.published.problems();
         problems.extend(self.damage.problem(catalog));
+        problems.extend(self.configuration.load().as_deref().cloned());
         problems
     }
 

@@ -3,6 +3,8 @@
 //! The order matters: the port is taken before anything else is touched, files are served before the
 //! catalog is filled, and at the end the serving threads finish before the index is closed.
 
+mod change;
+
 use std::{
     io,
     net::SocketAddr,
@@ -15,8 +17,8 @@ use std::{
 use overspill_core::{dispatch::Settings, fleet::Orders, secret::FleetToken, units::Rate};
 use overspill_net::{BindError, Binding, FlowTable, ServeLimits, Serving, bind};
 use overspill_node::{
-    Meter, NodeIdentity, NodeService, NodeSettings, OutboardDesk, Role, SharedDispatcher,
-    SharedRules, capacity_prior, common_routes, raise_open_files,
+    LiveRate, LiveTime, Meter, NodeIdentity, NodeService, NodeSettings, OutboardDesk, Role,
+    SharedDispatcher, SharedRules, capacity_prior, common_routes, raise_open_files,
 };
 use overspill_store::{
     index::IndexError,
@@ -102,10 +104,18 @@ pub struct Running {
     role: Arc<ServerRole>,
     serving: Serving,
     publisher: Publisher,
+    live: Live,
     shutdown: CancellationToken,
     ticker: thread::JoinHandle<()>,
     /// The check, the scrub, and the maker of outboards.
     watchers: [thread::JoinHandle<()>; 3],
+}
+
+/// What may be changed of the work that goes on beside serving.
+#[derive(Clone)]
+struct Live {
+    scan_every: LiveTime,
+    scrub_rate: LiveRate,
 }
 
 /// How often the fleet is told that time has passed.
@@ -126,7 +136,8 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     std::fs::create_dir_all(&config.state).map_err(state_error)?;
     let token = token_of(&config.state)?;
     let published = Arc::new(Published::new(random_instance()));
-    let publisher = start_publisher(&config, &tree, &published)?;
+    let live = Live::of(&config);
+    let publisher = start_publisher(&config, &live, &tree, &published)?;
 
     let flows = Arc::new(FlowTable::new(config.cores));
     let (kept, orders) = KeptOrders::open(&config.state);
@@ -149,22 +160,33 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     });
     let serving = serving.map_err(StartError::Thread)?;
     let ticker = start_ticker(&role, &shutdown).map_err(StartError::Thread)?;
-    let watchers = start_watchers(&config, &role, &shutdown).map_err(StartError::Thread)?;
+    let watchers = start_watchers(&config, &live, &role, &shutdown).map_err(StartError::Thread)?;
     Ok(Running {
         addresses,
         token,
         role,
         serving,
         publisher,
+        live,
         shutdown,
         ticker,
         watchers,
     })
 }
 
+impl Live {
+    fn of(config: &Config) -> Self {
+        Self {
+            scan_every: config.scan_every.into(),
+            scrub_rate: config.scrub_rate.into(),
+        }
+    }
+}
+
 /// Starts the threads that look after what is served.
 fn start_watchers(
     config: &Config,
+    live: &Live,
     role: &Arc<ServerRole>,
     shutdown: &CancellationToken,
 ) -> io::Result<[thread::JoinHandle<()>; 3]> {
@@ -185,7 +207,7 @@ fn start_watchers(
         counts: Arc::clone(&role.scrub),
         outboards: role.outboards.stored().clone(),
         complaints: Arc::clone(&role.complaints.of_own),
-        rate: config.scrub_rate,
+        rate: live.scrub_rate.clone(),
         place: config.state.join("scrub"),
         shutdown: shutdown.clone(),
     };
@@ -200,13 +222,14 @@ fn outboards(config: &Config) -> Outboards {
 
 fn start_publisher(
     config: &Config,
+    live: &Live,
     tree: &Arc<Tree>,
     published: &Arc<Published>,
 ) -> Result<Publisher, IndexError> {
     let config = PublishConfig {
         index: config.state.join("index.redb"),
         outboards: outboards(config),
-        scan_every: config.scan_every,
+        scan_every: live.scan_every.clone(),
         hashers: config.cores.div_ceil(2),
         loss: config.loss,
     };
@@ -250,6 +273,7 @@ fn make_role(
         damage: Arc::default(),
         scrub: Arc::default(),
         complaints: ComplaintBoxes::default(),
+        configuration: Arc::clone(&config.settings.configuration),
     }
 }
 

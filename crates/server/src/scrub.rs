@@ -18,9 +18,8 @@ use overspill_core::{
     catalog::{Catalog, Entry},
     path::CatalogPath,
     root::Root,
-    units::Rate,
 };
-use overspill_node::{Complaints, metrics::ScrubCounts};
+use overspill_node::{Complaints, LiveRate, metrics::ScrubCounts};
 use overspill_store::{
     hash::{lower_thread_priority, outboard_of},
     objects::is_media_error,
@@ -42,7 +41,7 @@ pub(crate) struct Scrub {
     /// About files of this server's own.
     pub(crate) complaints: Arc<Complaints>,
     /// At which it reads, at most.
-    pub(crate) rate: Rate,
+    pub(crate) rate: LiveRate,
     /// Where the place it has come to is kept.
     pub(crate) place: PathBuf,
     pub(crate) shutdown: CancellationToken,
@@ -167,7 +166,9 @@ impl Scrub {
         let mut read = 0;
         let outboard = outboard_of(&live.file, |bytes| {
             read += bytes;
-            self.wait_until(begun + Duration::from_secs_f64(self.rate.seconds_for(read as f64)))
+            self.wait_until(
+                begun + Duration::from_secs_f64(self.rate.read().seconds_for(read as f64)),
+            )
         });
         let reason = match outboard {
             Ok(None) => return Finding::Unclear,

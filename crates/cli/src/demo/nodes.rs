@@ -146,6 +146,12 @@ impl Launch {
             // Ctrl-C is for the demo, which then ends its nodes in order.
             .process_group(0)
             .kill_on_drop(true);
+        // What is set for a service of this machine is not meant for the demo.
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"OVERSPILL_") && name != LOG_VARIABLE {
+                command.env_remove(name);
+            }
+        }
         // In the environment, where other users do not see it.
         match &self.token {
             Some(token) => command.env(TOKEN_VARIABLE, token.reveal()),
@@ -275,6 +281,7 @@ impl Drop for LastWords {
     }
 }
 
+const LOG_VARIABLE: &str = "OVERSPILL_LOG";
 const TOKEN_VARIABLE: &str = "OVERSPILL_TOKEN";
 /// From the start of a node to its greeting; a debug build on a busy machine takes a second.
 const PATIENCE: Duration = Duration::from_secs(30);

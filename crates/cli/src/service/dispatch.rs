@@ -1,10 +1,8 @@
 //! Options that say how requests are dispatched, and where nodes and clients are.
 
-use std::collections::BTreeMap;
-
 use overspill_core::{
     dispatch::{Offload, Settings, Way},
-    fleet::{Zone, ZoneError, Zones},
+    fleet::{Zone, Zones},
     policy::PolicyKind,
     relay::{Lanes, MAX_LANES},
     units::Rate,
@@ -63,19 +61,4 @@ impl DispatchArgs {
 fn parse_lanes(text: &str) -> Result<Lanes, String> {
     let lanes = text.parse().ok().and_then(Lanes::new);
     lanes.ok_or_else(|| format!("say how many mirrors, from 2 to {MAX_LANES}"))
-}
-
-/// `[zones]`: networks by the name of the zone they are in.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
-pub(crate) struct ZoneTable(BTreeMap<String, Vec<String>>);
-
-impl ZoneTable {
-    /// The map, checked.
-    pub(crate) fn zones(&self) -> Result<Zones, ZoneError> {
-        let pairs = self.0.iter().flat_map(|(zone, networks)| {
-            let networks = networks.iter();
-            networks.map(move |network| (network.as_str(), zone.as_str()))
-        });
-        Zones::parse(pairs)
-    }
 }

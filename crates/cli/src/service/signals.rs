@@ -6,8 +6,6 @@ use overspill_client::Exit;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::Access;
-
 /// SIGTERM and SIGINT.
 #[derive(Debug)]
 pub(crate) struct EndSignals {
@@ -25,13 +23,18 @@ impl EndSignals {
         }
     }
 
-    /// Waits until the process is asked to end, or has to; meanwhile reopens the access log when asked.
-    pub(crate) async fn until_asked(&mut self, failed: &CancellationToken, access: &mut Access) {
-        // All of them only wait, and what waits for the log never returns.
+    /// Waits until the process is asked to end, or has to; `meanwhile` goes on until then, and asks too
+    /// when it returns.
+    pub(crate) async fn until_asked(
+        &mut self,
+        failed: &CancellationToken,
+        meanwhile: impl Future<Output = ()>,
+    ) {
+        // The first two only wait; what goes on meanwhile is dropped with all there is.
         tokio::select! {
             () = self.next() => {}
             () = failed.cancelled() => {}
-            () = access.reopen_when_asked() => {}
+            () = meanwhile => {}
         }
     }
 

@@ -301,9 +301,12 @@ pub(crate) fn mirror(stage: &Stage, name: &str, server: &Node, args: &[&str]) ->
 pub(crate) fn overspill<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(OVERSPILL);
     command.args(args);
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"OVERSPILL_") {
+            command.env_remove(name);
+        }
+    }
     for name in [
-        "OVERSPILL_TOKEN",
-        "OVERSPILL_LOG",
         "http_proxy",
         "HTTP_PROXY",
         "https_proxy",

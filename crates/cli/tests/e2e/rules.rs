@@ -180,19 +180,19 @@ fn bad_configurations_are_named_with_their_line() {
         ),
         (
             "[[rule]]\nmatch = [\"*\"]\n\n[[rule]]\nmatch = [\"[\"]\n",
-            &[":4:", "is not a glob"],
+            &[":5:9:", "is not a glob"],
         ),
         (
             "\n[[rule]]\nmatch = [\"*\"]\nheaders = { ETag = \"x\" }\n",
-            &[":2:", "ETag is set by Overspill itself"],
+            &[":4:11:", "ETag is set by Overspill itself"],
         ),
         (
             "[[rule]]\nmatch = [\"*\"]\nheaders = { X-A = \"a\\r\\nSet-Cookie: b\" }\n",
-            &[":1:", "X-A: the value has a control character"],
+            &[":3:11:", "X-A: the value has a control character"],
         ),
         (
             "[[rule]]\nmatch = [\"*\"]\ncors = [\"a.example\"]\n",
-            &[":1:", "is not an origin"],
+            &[":3:8:", "is not an origin"],
         ),
         (
             "[limits]\nrate_per_client = \"2MiB/s\"\nmax_egress = \"1MiB/s\"\n",

@@ -4,7 +4,7 @@
 
 mod clients;
 mod fleets;
-mod renewal;
+pub(crate) mod renewal;
 
 use std::{
     fs,

@@ -59,6 +59,11 @@ impl Admission {
         }
     }
 
+    /// Another least rate from now on; a brown-out goes on.
+    pub(super) fn set_min_flow_rate(&mut self, rate: Rate) {
+        self.min_flow_rate = rate;
+    }
+
     /// The slots of a node of this capacity; at least one.
     pub(super) fn slots(&self, capacity: Rate) -> f64 {
         (capacity.bytes_per_s() / self.least_bytes_per_s()).max(1.0)

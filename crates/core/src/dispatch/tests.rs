@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod relay;
+mod settings;
 
 const ROOT: Root = Root([1; 32]);
 const MIB: u64 = 1 << 20;

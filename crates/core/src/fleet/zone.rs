@@ -99,6 +99,16 @@ impl Zones {
         Ok(Self { networks })
     }
 
+    /// How many networks there are.
+    pub fn len(&self) -> usize {
+        self.networks.len()
+    }
+
+    /// Whether there is no network.
+    pub fn is_empty(&self) -> bool {
+        self.networks.is_empty()
+    }
+
     /// The zone of a client; `None` if no network has it.
     pub fn of(&self, client: IpAddr) -> Option<&Zone> {
         let client = client.to_canonical();

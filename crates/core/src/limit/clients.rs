@@ -86,6 +86,11 @@ impl ClientTable {
         }
     }
 
+    /// Other limits from now on; who has what stays known.
+    pub fn set_limits(&mut self, limits: PerClient) {
+        self.limits = limits;
+    }
+
     /// Clients in the table.
     pub fn len(&self) -> usize {
         self.entries.len()

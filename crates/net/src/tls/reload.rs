@@ -133,7 +133,7 @@ impl Looks {
 
     /// Reads the files if they changed and have come to rest, or if it is time for new ones.
     fn look(&mut self, tls: &ServerTls, now: SystemTime) -> Look {
-        let stamps = tls.source.stamps();
+        let stamps = tls.source().stamps();
         let is_retry = self.retry_at.is_some_and(|at| now >= at);
         if stamps == self.tried && !is_retry && !tls.is_due(now) {
             self.changing = None;
@@ -149,7 +149,7 @@ impl Looks {
     /// Reads them, and tells what came of it unless it is what was told last.
     fn read(&mut self, tls: &ServerTls, now: SystemTime) -> Look {
         // Before reading: what changes in between is one more change.
-        let stamps = tls.source.stamps();
+        let stamps = tls.source().stamps();
         let read = tls.reload_at(now);
         let problem = read.err().map(|error| error.to_string());
         match &problem {

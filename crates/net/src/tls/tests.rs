@@ -398,3 +398,23 @@ fn a_damaged_self_signed_certificate_is_replaced() {
     let second = ServerTls::self_signed(place(&folder)).unwrap().describe();
     assert_ne!(second.fingerprint, first.fingerprint);
 }
+
+#[test]
+fn other_files_are_shown_at_once_and_bad_ones_never() {
+    let (first, second) = (Pair::new(), Pair::new());
+    let tls = ServerTls::from_files(first.files()).unwrap();
+    let print = |tls: &ServerTls| tls.describe().fingerprint.clone();
+    let before = print(&tls);
+    tls.use_files(second.files()).unwrap();
+    let after = print(&tls);
+    assert_ne!(before, after);
+    assert!(tls.reads(&second.files()) && !tls.reads(&first.files()));
+    let mixed = PemFiles {
+        cert: first.files().cert,
+        key: second.files().key,
+    };
+    assert!(tls.use_files(mixed).is_err());
+    assert_eq!(print(&tls), after);
+    tls.reload().unwrap();
+    assert_eq!(print(&tls), after, "the second pair is read from now on");
+}

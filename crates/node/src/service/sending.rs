@@ -83,8 +83,13 @@ impl<R: Role> NodeService<R> {
                 Body::Striped(Box::new(steer.striped(span, relayer, reservation)))
             }
             (chosen, _) => {
-                let steering =
-                    Steering::new(Arc::clone(&self.role), subject, own, chosen, self.relayed);
+                let steering = Steering::new(
+                    Arc::clone(&self.role),
+                    subject,
+                    own,
+                    chosen,
+                    self.relayed.get(),
+                );
                 self.relayed(selected, size, &steering)
             }
         }
@@ -95,11 +100,12 @@ impl<R: Role> NodeService<R> {
         let Selected::Range(range) = selected else {
             return None;
         };
-        if self.relayed == Relayed::Checked {
+        if self.relayed.get() == Relayed::Checked {
             // Windows are read by tasks that know nothing of groups.
             return None;
         }
-        let Striping { lanes, memory } = self.striping.as_ref()?;
+        let striping = self.striping.borrow();
+        let Striping { lanes, memory } = striping.as_ref()?;
         let reservation = memory.reserve(*lanes, range.len())?;
         Some((*range, reservation))
     }

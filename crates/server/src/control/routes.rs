@@ -27,7 +27,7 @@ use overspill_core::{
     secret::Key,
 };
 use overspill_net::Client;
-use overspill_node::{SharedDispatcher, SharedRules};
+use overspill_node::{Rules, SharedDispatcher, SharedRules};
 use overspill_wire::{
     PROTOCOL,
     auth::{AUTH_FIELD, Proof, SessionId},
@@ -195,23 +195,26 @@ struct EventState {
     seq: u64,
     /// What is yet to be said before everything else.
     first: Option<Event>,
+    /// The rules that were told last.
+    rules: Arc<Rules>,
     /// When the fleet is to be told again.
     view_due: Instant,
 }
 
-/// The rules and the revision at once, the revision at each change, and again in every silent second.
+/// The rules and the revision at once, each again when it changes, and the revision in every silent
+/// second.
 fn event_stream(open: OpenStream, key: Key) -> impl Stream<Item = Result<SseEvent, Infallible>> {
     let mut revisions = open.control.published.revisions();
     revisions.mark_changed();
-    let rules = open.control.rules.load();
-    // Strings and maps of strings always serialize.
-    let text = serde_json::to_string(rules.texts()).unwrap_or_default();
+    let rules = open.control.rules.load_full();
+    let first = Some(rules_event(&rules));
     let state = EventState {
         open,
         key,
         revisions,
         seq: 0,
-        first: Some(Event::Rules { text }),
+        first,
+        rules,
         view_due: Instant::now(),
     };
     stream::unfold(state, |mut state| async move {
@@ -226,11 +229,23 @@ fn event_stream(open: OpenStream, key: Key) -> impl Stream<Item = Result<SseEven
     })
 }
 
+fn rules_event(rules: &Rules) -> Event {
+    // Strings and maps of strings always serialize.
+    let text = serde_json::to_string(rules.texts()).unwrap_or_default();
+    Event::Rules { text }
+}
+
 impl EventState {
     /// Waits for something to say; `None` when there will be nothing more.
     async fn next_event(&mut self) -> Option<Event> {
         if let Some(first) = self.first.take() {
             return Some(first);
+        }
+        let rules = self.open.control.rules.load_full();
+        if !Arc::ptr_eq(&rules, &self.rules) {
+            let event = rules_event(&rules);
+            self.rules = rules;
+            return Some(event);
         }
         let now = Instant::now();
         if now >= self.view_due {

@@ -20,6 +20,7 @@ use overspill_core::{
     catalog::{Entry, InstanceId, Kind},
     path::CatalogPath,
 };
+use overspill_node::LiveTime;
 use overspill_store::{
     index::{Index, IndexError},
     outboards::Outboards,
@@ -43,7 +44,7 @@ pub(crate) struct PublishConfig {
     /// Where outboards lie.
     pub(crate) outboards: Outboards,
     /// How often the whole tree is looked at; less often if looking takes long.
-    pub(crate) scan_every: Duration,
+    pub(crate) scan_every: LiveTime,
     /// Hashing threads.
     pub(crate) hashers: usize,
     /// What to do about a scan that lost most of the tree.
@@ -111,6 +112,12 @@ impl Publisher {
             messages,
             thread: Some(thread),
         })
+    }
+
+    /// Scans now, and begins to count the time until the next scan from then.
+    pub(crate) fn scan_now(&self) {
+        // A thread that has ended has told why.
+        let _ = self.messages.send(Message::Hint(Hint::Rescan));
     }
 
     /// Ends the thread; what was published is made durable.
@@ -354,7 +361,7 @@ impl Work {
         self.aliases.clear();
         self.walk(&CatalogPath::root(), Depth::All, inbox);
         let cost = begun.elapsed();
-        self.next_scan = Instant::now() + self.config.scan_every.max(cost * DUTY);
+        self.next_scan = Instant::now() + self.config.scan_every.read().max(cost * DUTY);
         if !self.published.is_scanned() {
             self.draft.publish(&self.published);
             self.published.mark_scanned();

@@ -30,7 +30,7 @@ impl Scene {
             counts: Arc::default(),
             outboards: Outboards::at(folder.path().join("outboards")),
             complaints: Arc::default(),
-            rate: Rate::GIGABIT,
+            rate: overspill_core::units::Rate::GIGABIT.into(),
             place: folder.path().join("place"),
             shutdown: CancellationToken::new(),
         };

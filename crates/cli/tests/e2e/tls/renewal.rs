@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// A certificate and its key, in the stage's folder.
-pub(super) struct Pair {
-    pub(super) cert: PathBuf,
-    pub(super) key: PathBuf,
+pub(crate) struct Pair {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Pair {
     /// One for the loopback that signs for itself.
-    pub(super) fn make(stage: &Stage, name: &str) -> Self {
+    pub(crate) fn make(stage: &Stage, name: &str) -> Self {
         let made = generate_simple_self_signed(["127.0.0.1".to_owned()]);
         let CertifiedKey { cert, signing_key } = made.unwrap();
         let pair = Self {
@@ -31,7 +31,7 @@ impl Pair {
     }
 
     /// What a node is told to use it.
-    pub(super) fn args(&self) -> [&str; 6] {
+    pub(crate) fn args(&self) -> [&str; 6] {
         let [cert, key] = [&self.cert, &self.key].map(|path| path.to_str().unwrap());
         [
             "--tls-cert",
