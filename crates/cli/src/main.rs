@@ -7,9 +7,11 @@ mod asking;
 mod config;
 mod decisions;
 mod demo;
+mod doctor;
 mod explain;
 mod find;
 mod get;
+mod logging;
 mod ls;
 mod mirror;
 mod operate;
@@ -20,6 +22,7 @@ mod shell;
 mod status;
 mod terminal;
 mod token;
+mod top;
 mod trust;
 
 use std::process::ExitCode;
@@ -39,6 +42,7 @@ enum Command {
     Config(config::ConfigArgs),
     Decisions(decisions::Args),
     Demo(demo::Args),
+    Doctor(doctor::Args),
     Drain(operate::DrainArgs),
     Explain(explain::Args),
     Find(find::Args),
@@ -50,6 +54,7 @@ enum Command {
     Serve(config::Given<serve::Args>),
     Shell(shell::Args),
     Status(status::Args),
+    Top(top::Args),
     Undrain(operate::UndrainArgs),
 }
 
@@ -73,6 +78,7 @@ fn main() -> ExitCode {
         Command::Config(args) => args.run(),
         Command::Decisions(args) => runtime.block_on(decisions::run(args)),
         Command::Demo(args) => runtime.block_on(demo::run(args)),
+        Command::Doctor(args) => runtime.block_on(doctor::run(args)),
         Command::Drain(args) => runtime.block_on(args.run()),
         Command::Explain(args) => runtime.block_on(explain::run(args)),
         Command::Find(args) => runtime.block_on(find::run(args)),
@@ -84,6 +90,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => runtime.block_on(serve::run(args)),
         Command::Shell(args) => runtime.block_on(shell::run(args)),
         Command::Status(args) => runtime.block_on(status::run(args)),
+        Command::Top(args) => runtime.block_on(top::run(args)),
         Command::Undrain(args) => runtime.block_on(args.run()),
     }
 }

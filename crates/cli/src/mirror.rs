@@ -131,7 +131,10 @@ async fn serve(
     };
     if code == ExitCode::SUCCESS {
         surroundings.ending();
-        tracing::info!("ending when all downloads are through; ask again to end at once");
+        tracing::info!(
+            event = "node-ending",
+            "ending: running downloads may finish; ask again to end at once"
+        );
         signals
             .unless_again(running.drain(config.limits.drain))
             .await;

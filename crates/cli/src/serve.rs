@@ -148,7 +148,10 @@ async fn serve(
     signals.until_asked(&failed, tending).await;
     let is_failure = failed.is_cancelled();
     surroundings.ending();
-    tracing::info!("ending; running downloads may finish; ask again to end at once");
+    tracing::info!(
+        event = "node-ending",
+        "ending: running downloads may finish; ask again to end at once"
+    );
     let stop = move || {
         running.stop();
         // After the last flow, so that its line is written.
@@ -249,6 +252,12 @@ async fn greet(
     }
     let urls = surroundings.urls(running.addresses());
     let url = urls.first().map_or("", String::as_str);
+    tracing::info!(
+        event = "node-started",
+        url,
+        version = env!("CARGO_PKG_VERSION"),
+        "serving at {url}"
+    );
     let certificate = surroundings.about_certificate();
     let note = certificate.map_or_else(String::new, |text| format!("{text}\n\n"));
     let agent = surroundings.about_agent();

@@ -12,7 +12,6 @@ mod tls;
 
 use std::{
     env,
-    io::IsTerminal,
     net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     path::{Path, PathBuf},
     sync::Arc,
@@ -26,7 +25,6 @@ use overspill_net::{Binding, ServeLimits};
 use overspill_node::{
     ConfigurationProblem, LiveSettings, NodeSettings, Relayed, Role, SharedLive, SharedRules,
 };
-use tracing_subscriber::EnvFilter;
 
 use self::{
     access::{Access, AccessArgs, ReopenSignal},
@@ -41,6 +39,7 @@ pub(crate) use self::{
 };
 use crate::{
     config::{Effective, ServiceArgs, Settled},
+    logging::{self, LogArgs},
     serve::with_cause,
 };
 
@@ -86,6 +85,8 @@ pub(crate) struct Common {
     access: AccessArgs,
     #[command(flatten)]
     agent: AgentArgs,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 /// Where plain HTTP is spoken.
@@ -152,6 +153,7 @@ impl Surroundings {
     pub(crate) fn settings(&self, limits: &ServeLimits) -> NodeSettings {
         NodeSettings {
             configuration: Arc::clone(&self.configuration),
+            events: logging::kept(),
             head: limits.head,
             hsts: self.hsts,
             live: Arc::clone(&self.live),
@@ -360,18 +362,14 @@ impl Common {
 
     /// Starts logging, and ties this process to its parent if asked to.
     pub(crate) fn begin(&self) {
-        let filter =
-            EnvFilter::try_from_env("OVERSPILL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_target(false)
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_writer(std::io::stderr)
-            .init();
+        self.log.begin();
         if self.die_with_parent {
             let signal = Some(rustix::process::Signal::TERM);
             if let Err(error) = rustix::process::set_parent_process_death_signal(signal) {
-                tracing::warn!(%error, "cannot be tied to the starting process");
+                tracing::warn!(
+                    event = "parent-not-watched", %error,
+                    "cannot be tied to the starting process; end this one by hand"
+                );
             }
         }
     }

@@ -93,7 +93,7 @@ impl Place {
     }
 }
 
-fn request(method: &Method, url: &HttpUrl, fields: &HeaderMap) -> Request<Full<Bytes>> {
+pub(crate) fn request(method: &Method, url: &HttpUrl, fields: &HeaderMap) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::default());
     *request.method_mut() = method.clone();
     *request.uri_mut() = url.uri().clone();

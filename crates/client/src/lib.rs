@@ -33,6 +33,7 @@ mod answer;
 mod ask;
 mod download;
 mod error;
+mod events;
 mod exit;
 mod explain;
 mod fleet;
@@ -43,6 +44,7 @@ mod metalink;
 mod order;
 mod part;
 mod persistence;
+pub mod probe;
 mod progress;
 mod pull;
 mod sources;
@@ -54,13 +56,14 @@ pub use overspill_net::{
         CertificateFault, ClientError, ClientSettings, Credentials, CredentialsError, HttpClient,
         Patience, Proxies, ProxyError, Trust, TrustError,
     },
-    tls::TlsError,
+    tls::{ShownCertificate, TlsError, shown_certificate},
 };
 
 pub use self::{
     ask::AskError,
     download::{Completion, Download, OnChange, OnExisting, Outcome, Served, Verification},
     error::{DownloadError, Fault},
+    events::events,
     exit::Exit,
     explain::{decisions, explain},
     fleet::fleet_status,

@@ -188,7 +188,7 @@ impl HttpUrl {
     }
 
     /// For a request.
-    pub(crate) fn uri(&self) -> &Uri {
+    pub fn uri(&self) -> &Uri {
         &self.0
     }
 

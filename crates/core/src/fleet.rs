@@ -37,7 +37,7 @@ pub use self::{
     ramp::SLOW_START,
     report::{Condition, Held, Report},
     scheme::Scheme,
-    state::{Change, Exclusion, FleetEvent, MemberState},
+    state::{Change, Exclusion, FleetEvent, MemberState, Reason},
     zone::{Zone, ZoneError, Zones},
 };
 use self::{detector::Stream, ejection::Verdict};
@@ -387,7 +387,8 @@ impl Fleet {
         let from = member.settle(now, self.founded);
         let to = member.state();
         if from != to {
-            self.tell(slot, Change::State { from, to });
+            let reason = member.reason(now);
+            self.tell(slot, Change::State { from, to, reason });
         }
     }
 

@@ -127,7 +127,10 @@ impl Tie {
         if was_away {
             tracing::debug!(%server, %error, "still away");
         } else {
-            tracing::warn!(%server, %error, "the server is away; serving goes on, trying again");
+            tracing::warn!(
+                event = "server-away", %server, %error,
+                "the server is away; serving goes on, and joining is tried again"
+            );
         }
         self.state.send_replace(Link::Away(Some(error.to_string())));
     }
@@ -216,7 +219,10 @@ impl Tie {
             }
             Event::Rules { text } => {
                 if let Err(error) = self.rules.take(&text) {
-                    tracing::warn!(%error, "the server's rules are not in force here");
+                    tracing::warn!(
+                        event = "rules-refused", %error,
+                        "the server's rules are not in force here; run the same version on both"
+                    );
                 }
                 return Ok(());
             }

@@ -82,7 +82,10 @@ impl Replica {
     pub(crate) fn open(store: ObjectStore, index: Index) -> Result<Self, IndexError> {
         let catalog = index.load()?.unwrap_or_else(|| Catalog::new(InstanceId(0)));
         let present = store.present().unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot list the store; everything will be fetched again");
+            tracing::warn!(
+                event = "store-unreadable", %error,
+                "cannot list the store; everything is fetched again; check its disk"
+            );
             Vec::new()
         });
         let mut state = State::default();
@@ -97,7 +100,11 @@ impl Replica {
             matches!(presence, Some(Presence::Missing(_)))
         };
         if let Err(error) = store.clean_tmp(is_wanted) {
-            tracing::warn!(%error, "cannot clean up what was left half received");
+            tracing::warn!(
+                event = "store-not-cleaned", %error,
+                "cannot remove what was half received before; it takes room in the store's tmp \
+                 folder"
+            );
         }
         let now = Instant::now();
         let unreferenced = state
@@ -382,7 +389,10 @@ impl Replica {
             }
             state.objects.remove(&root);
             if let Err(error) = self.store.remove(&root) {
-                tracing::warn!(%root, %error, "cannot remove an unused object");
+                tracing::warn!(
+                    event = "object-not-removed", %root, %error,
+                    "cannot remove an object that nobody needs; it takes room in the store"
+                );
             }
         }
     }
@@ -473,7 +483,11 @@ fn noted(before: Indexed, after: Indexed, result: Result<(), IndexError>) -> Ind
         Ok(()) => after,
         Err(error) => {
             if before != Indexed::Not {
-                tracing::warn!(%error, "cannot write the index; it is tried again each second");
+                tracing::warn!(
+                    event = "index-write-failed", %error,
+                    "cannot write the index: serving goes on, it is tried again each second; free \
+                     some space in the store"
+                );
             }
             Indexed::Not
         }

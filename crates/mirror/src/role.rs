@@ -83,7 +83,10 @@ impl MirrorRole {
                 // Only a bad disk or a missing file is the object's fault; being out of descriptors
                 // or memory is not.
                 if error.is_loss() {
-                    tracing::error!(%root, %error, "a stored object is lost; fetching it again");
+                    tracing::error!(
+                        event = "object-lost", %root, %error,
+                        "a stored object cannot be read; it is fetched again; check the disk"
+                    );
                     self.replica.lost(&[*root]);
                 }
                 None

@@ -40,11 +40,17 @@ impl KeptRules {
         match fs::read_to_string(&kept.path) {
             Ok(text) => {
                 if let Err(error) = kept.apply(&text) {
-                    tracing::warn!(%error, "rules kept from before are left out");
+                    tracing::warn!(
+                        event = "rules-refused", %error,
+                        "the kept rules are left out until the server tells its own"
+                    );
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!(%error, "rules kept from before cannot be read"),
+            Err(error) => tracing::warn!(
+                event = "rules-refused", %error,
+                "the kept rules cannot be read; there are none until the server tells its own"
+            ),
         }
         kept
     }

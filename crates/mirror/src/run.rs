@@ -26,7 +26,7 @@ use overspill_net::{
 };
 use overspill_node::{
     Complaints, LiveRate, Meter, NodeIdentity, NodeService, NodeSettings, OutboardDesk, Role,
-    SharedDispatcher, capacity_prior, common_routes, raise_open_files,
+    SharedDispatcher, capacity_prior, common_routes, events::event_routes, raise_open_files,
 };
 use overspill_store::{
     index::{Index, IndexError},
@@ -167,7 +167,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     ));
     let shutdown = CancellationToken::new();
     let (service_role, service_flows) = (Arc::clone(&role), Arc::clone(&flows));
-    let router = common_routes(Arc::clone(&role));
+    let router = common_routes(Arc::clone(&role)).merge(event_routes(&config.settings.events));
     let settings = NodeSettings {
         head: limits.head,
         ..config.settings.clone()
@@ -339,7 +339,10 @@ async fn keep_house(meter: Arc<Meter>, replica: Arc<Replica>) {
         if let Err(error) = written
             && error.is_panic()
         {
-            tracing::error!(%error, "writing the index panicked");
+            tracing::error!(
+                event = "thread-panicked", thread = "index", %error,
+                "writing the index has panicked"
+            );
         }
     }
 }

@@ -137,8 +137,9 @@ fn notice_gone(replica: &Replica, present: &[Root], counts: &ScrubCounts) {
     if !gone.is_empty() {
         counts.bad.fetch_add(gone.len() as u64, Relaxed);
         tracing::error!(
+            event = "objects-gone",
             objects = gone.len(),
-            "stored objects are gone; they are fetched again"
+            "files of the store are gone, and are fetched again; let nobody else delete there"
         );
         replica.lost(&gone);
     }
@@ -171,9 +172,15 @@ fn check(replica: &Replica, root: &Root, counts: &ScrubCounts) -> u64 {
 
 fn spoilt(replica: &Replica, root: &Root, counts: &ScrubCounts, reason: &str) -> u64 {
     counts.bad.fetch_add(1, Relaxed);
-    tracing::error!(%root, %reason, "a stored object is bad; it is set aside and fetched again");
+    tracing::error!(
+        event = "object-damaged", %root, %reason,
+        "a stored object is damaged; it is set aside and fetched again; check the disk"
+    );
     if let Err(error) = replica.store.quarantine(root) {
-        tracing::error!(%root, %error, "cannot set it aside");
+        tracing::error!(
+            event = "object-not-set-aside", %root, %error,
+            "a damaged object cannot be set aside; it is not served"
+        );
     }
     replica.lost(&[*root]);
     0

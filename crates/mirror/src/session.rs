@@ -180,7 +180,10 @@ pub(crate) async fn join(
         .session
         .parse()
         .map_err(|_| SessionError::NotOverspill(server.0.clone()))?;
-    tracing::info!(server = %server.0, url = %joined.url, "joined");
+    tracing::info!(
+        event = "server-joined", server = %server.0, url = %joined.url,
+        "joined the server; clients are sent to {}", joined.url
+    );
     let key = session_key(token, &nonce, &reply.nonce);
     Ok(Session {
         id,

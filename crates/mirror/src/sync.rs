@@ -113,11 +113,17 @@ impl Syncer {
                 FULL_DISK_PAUSE
             }
             FetchError::Digests => {
-                tracing::warn!(%path, %root, %error, "an object is not kept");
+                tracing::warn!(
+                    event = "object-refused", %path, %root, %error,
+                    "a fetched object is not kept; it is fetched again"
+                );
                 RETRY_PAUSE
             }
             FetchError::Store(ObjectError::Mismatch { .. }) => {
-                tracing::warn!(%path, %root, %error, "a bad object was thrown away");
+                tracing::warn!(
+                    event = "object-refused", %path, %root, %error,
+                    "a fetched object is not what the catalog promises; it is fetched again"
+                );
                 RETRY_PAUSE
             }
             FetchError::Superseded => {
@@ -150,12 +156,20 @@ impl Syncer {
                 Ok(Err(error)) => {
                     if matches!(error, ObjectError::DiskFull { .. }) {
                         self.disk_is_full();
+                    } else {
+                        tracing::warn!(
+                            event = "commit-failed", %error,
+                            "fetched objects cannot be stored; they are fetched again; check the \
+                             disk of the store"
+                        );
                     }
-                    tracing::warn!(%error, "cannot commit objects; they will be fetched again");
                     self.replica.unclaim(&roots, FULL_DISK_PAUSE);
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the commit panicked");
+                    tracing::error!(
+                        event = "thread-panicked", thread = "commit", %error,
+                        "storing fetched objects has panicked; they are fetched again"
+                    );
                     self.replica.unclaim(&roots, FULL_DISK_PAUSE);
                 }
             }
@@ -176,7 +190,10 @@ impl Syncer {
                 .free_bytes()
                 .is_ok_and(|free| free >= wanted)
             {
-                tracing::info!("there is room on the disk again; fetching goes on");
+                tracing::info!(
+                    event = "disk-room",
+                    "there is room on the disk again; fetching goes on"
+                );
                 self.disk.store(ROOM, Relaxed);
                 self.room.notify_waiters();
                 self.replica.changed.notify_one();
@@ -187,6 +204,7 @@ impl Syncer {
     fn disk_is_full(&self) {
         if self.disk.swap(FULL, Relaxed) == ROOM {
             tracing::error!(
+                event = "disk-full",
                 "the disk of the store is full: fetching stops, serving goes on; free some space, \
                  and fetching resumes by itself"
             );

@@ -301,7 +301,10 @@ impl Bound {
                         open,
                     };
                     if let Err(error) = run_core(listening, core, &shutdown) {
-                        tracing::error!(core = at, %error, "a serving thread ended");
+                        tracing::error!(
+                            event = "serving-ended", core = at, %error,
+                            "a serving thread has ended; the node ends, too"
+                        );
                         shutdown.cancel();
                     }
                 })
@@ -334,7 +337,11 @@ impl Serving {
     pub fn join(self) {
         for thread in self.threads {
             if thread.join().is_err() {
-                tracing::error!("a serving thread panicked");
+                tracing::error!(
+                    event = "thread-panicked",
+                    thread = "serve",
+                    "a serving thread has panicked"
+                );
             }
         }
     }
@@ -405,7 +412,11 @@ async fn accept_forever<S: Service>(
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                tracing::warn!(
+                    event = "accept-failed", %error,
+                    "cannot accept a connection, trying again; if descriptors have run out, raise \
+                     the limit (ulimit -n) or lower --max-connections"
+                );
                 tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }

@@ -10,6 +10,7 @@ mod certificates;
 mod error;
 mod reload;
 mod self_signed;
+mod shown;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -32,6 +33,7 @@ pub use self::{
     error::TlsError,
     reload::Watcher,
     self_signed::SelfSignedPlace,
+    shown::{ShownCertificate, shown_certificate},
 };
 
 /// The certificate of a node and everything a handshake needs beside it.

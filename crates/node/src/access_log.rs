@@ -120,9 +120,16 @@ impl AccessLog {
         };
         self.queue.close();
         if !self.queue.ended_within(CLOSE_PATIENCE) {
-            tracing::warn!("the access log does not take its last lines; they are lost");
+            tracing::warn!(
+                event = "access-log-lost",
+                "the access log does not take its last lines; they are lost"
+            );
         } else if writer.join().is_err() {
-            tracing::error!("the thread that writes the access log panicked");
+            tracing::error!(
+                event = "thread-panicked",
+                thread = "access-log",
+                "the thread that writes the access log has panicked"
+            );
         }
     }
 }

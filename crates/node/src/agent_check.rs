@@ -92,7 +92,7 @@ impl AgentCheck {
                         open.spawn(timeout(PATIENCE, say(stream, line)));
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "cannot accept an agent check");
+                        tracing::warn!(event = "accept-failed", %error, "cannot accept an agent check");
                         sleep(ACCEPT_RETRY).await;
                     }
                 },

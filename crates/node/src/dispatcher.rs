@@ -5,6 +5,7 @@
 //! about a microsecond; requests too small to be offloaded never take it. It must never be held while
 //! anything is waited for.
 
+mod events;
 mod tickets;
 mod waiting;
 
@@ -23,7 +24,7 @@ use overspill_core::{
         Decided, Decision, DispatchId, Dispatcher, Explanation, Flow, Holding, MIN_OFFLOAD_BYTES,
         Manner, Output, Settings, Turn, WaiterId,
     },
-    fleet::{Change, Evidence, Fleet, FleetError, FleetEvent, HereLoad, Input, MemberId, Orders},
+    fleet::{Evidence, Fleet, FleetError, HereLoad, Input, MemberId, Orders},
     load::ClientSample,
     policy::PolicyKind,
     secret::FleetToken,
@@ -344,11 +345,11 @@ impl State {
         while let Some(output) = self.dispatcher.poll_output() {
             let (waiter, verdict) = match output {
                 Output::Fleet(event) => {
-                    log(&event);
+                    events::log(&event);
                     continue;
                 }
                 Output::Unreachable(client, member) => {
-                    tracing::info!(%client, %member, "a client was sent to a member and did not arrive");
+                    events::log_unreachable(client, &member);
                     continue;
                 }
                 Output::Released(waiter) => (waiter, Verdict::Turn),
@@ -384,23 +385,5 @@ fn manner(ask: &Ask<'_>) -> Manner {
     match ask.manner {
         Manner::AsSet if !TicketOffice::can_return(ask.host) => Manner::NotByRedirect,
         manner => manner,
-    }
-}
-
-fn log(event: &FleetEvent) {
-    let member = &event.member;
-    match event.change {
-        Change::State { from, to } => {
-            tracing::info!(%member, %from, %to, "member changed state");
-        }
-        Change::Ejected(length) => {
-            let seconds = length.as_secs();
-            tracing::warn!(%member, seconds, "member fails too often; it gets nothing for a while");
-        }
-        Change::Spared => {
-            tracing::warn!(%member, "member fails too often, but the fleet cannot do without it");
-        }
-        Change::Probation => tracing::info!(%member, "member is tried again, one flow at a time"),
-        Change::Trusted => tracing::info!(%member, "member is trusted again"),
     }
 }

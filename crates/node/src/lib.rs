@@ -11,6 +11,7 @@ mod cache;
 mod checksums;
 mod complaints;
 mod dispatcher;
+pub mod events;
 mod explain;
 mod file;
 mod holders;

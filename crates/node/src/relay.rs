@@ -120,19 +120,19 @@ impl<R: Role> Steering<R> {
         }
     }
 
-    /// The feeder has failed: what that says of it.
-    fn note(&mut self, fault: Fault, rest: Span) {
+    /// The feeder has failed: what that says of it, and which member it was.
+    fn note(&mut self, fault: Fault, rest: Span) -> Option<MemberId> {
         let (path, offset) = (&self.subject.path, rest.start);
         match std::mem::replace(&mut self.feeder, Feeder::Nobody) {
             Feeder::Here => {
-                tracing::error!(%path, offset, reason = %fault, "the file here fails in the middle");
+                tracing::error!(
+                    event = "file-failed", %path, offset, reason = %fault,
+                    "a file of this node cannot be read on; check its disk"
+                );
                 self.own = None;
+                None
             }
             Feeder::Member(Chosen { member, .. }) => {
-                tracing::warn!(
-                    %member, %path, offset, reason = %fault,
-                    "a member fails a body that is relayed"
-                );
                 let dispatcher = self.role.dispatcher();
                 if let (Some(evidence), Some(dispatcher)) = (fault.evidence(), dispatcher) {
                     dispatcher.weigh(&member, evidence);
@@ -140,10 +140,25 @@ impl<R: Role> Steering<R> {
                 if fault == Fault::WrongBytes {
                     self.complain(member.clone(), offset);
                 }
-                self.failed.push(member);
+                self.failed.push(member.clone());
+                Some(member)
             }
-            Feeder::Nobody => {}
+            Feeder::Nobody => None,
         }
+    }
+
+    /// Says which member failed, and who goes on instead.
+    fn tell(&self, failed: &MemberId, fault: Fault, rest: Span) {
+        let (path, offset) = (&self.subject.path, rest.start);
+        let next = match &self.feeder {
+            Feeder::Here => self.role.name(),
+            Feeder::Member(Chosen { member, .. }) => member.as_str(),
+            Feeder::Nobody => "nobody",
+        };
+        tracing::warn!(
+            event = "relay-failed", member = %failed, %path, offset, %fault, next,
+            "a member fails a body that is relayed; going on from {next}"
+        );
     }
 
     /// Has the member's copy looked at, so that it is mended.
@@ -167,7 +182,10 @@ impl<R: Role> Steering<R> {
             Box::pin(async move {
                 let outboard = load(role.as_ref(), root).await;
                 if outboard.is_none() {
-                    tracing::warn!(%root, "a body is relayed unchecked: its outboard is not there yet");
+                    tracing::warn!(
+                        event = "relay-unchecked", %root,
+                        "a body is relayed unchecked: its outboard is not there yet"
+                    );
                 }
                 outboard.map(Arc::new)
             })
@@ -210,14 +228,6 @@ impl<R: Role> Steering<R> {
             } => Feeder::Member(Chosen::new(member, url, &ticket, &subject.path)),
             _ => Feeder::Nobody,
         };
-        let path = &subject.path;
-        match &self.feeder {
-            Feeder::Here => tracing::warn!(%path, offset = rest.start, "going on from here"),
-            Feeder::Member(Chosen { member, .. }) => {
-                tracing::warn!(%member, %path, offset = rest.start, "going on from a member");
-            }
-            Feeder::Nobody => {}
-        }
     }
 }
 
@@ -246,8 +256,11 @@ impl<R: Role> Guide for PartSteer<R> {
     fn next(&mut self, failed: Option<Fault>, rest: Span) -> Choice {
         let mut steering = self.0.borrow_mut();
         if let Some(fault) = failed {
-            steering.note(fault, rest);
+            let member = steering.note(fault, rest);
             steering.choose(rest);
+            if let Some(member) = member {
+                steering.tell(&member, fault, rest);
+            }
         }
         steering.current()
     }
@@ -259,6 +272,9 @@ impl<R: Role> Guide for PartSteer<R> {
     fn gave_up(&mut self, rest: Span, why: &dyn Error) {
         let steering = self.0.borrow();
         let (path, offset) = (&steering.subject.path, rest.start);
-        tracing::error!(%path, offset, reason = %why, "a body is cut");
+        tracing::error!(
+            event = "body-cut", %path, offset, reason = %why,
+            "a body is cut; the client has to ask for the rest"
+        );
     }
 }

@@ -1,10 +1,11 @@
 //! What an operator sets for the answers of a node, whichever its role.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use overspill_http1::request::Limits;
 
 use crate::{
+    events::EventStore,
     live::{ConfigurationProblem, SharedLive},
     rules::SharedRules,
 };
@@ -19,6 +20,8 @@ const AUTHORITY_BYTES: usize = 272;
 pub struct NodeSettings {
     /// What is wrong with the configuration, to be shown among the problems of the node.
     pub configuration: ConfigurationProblem,
+    /// The last events of this process.
+    pub events: Arc<EventStore>,
     /// How long a request head may be, on whatever connection.
     pub head: Limits,
     /// For how long browsers that came by https are to use nothing else (RFC 6797), if at all.

@@ -184,7 +184,10 @@ impl Checker {
                 tracing::debug!(%member, %path, %reason, "a check says nothing");
             }
             Finding::Failed(reason) => {
-                tracing::info!(%member, %path, %reason, "a check failed");
+                tracing::info!(
+                    event = "check-failed", %member, %path, %reason,
+                    "the member did not answer a check; it counts as a failed request"
+                );
                 self.weigh(member, Evidence::Failure);
             }
             Finding::Corrupt(offset) => {
@@ -200,7 +203,10 @@ impl Checker {
     /// Keeps clients from a member that was proved to send wrong bytes, and has it look at them.
     async fn convict(&self, client: &HttpClient, subject: &Subject, sample: &Sample, offset: u64) {
         let (member, path) = (&subject.id, &sample.path);
-        tracing::error!(%member, %path, offset, "the mirror serves wrong bytes");
+        tracing::error!(
+            event = "member-corrupt", %member, %path, offset,
+            "the member serves wrong bytes; it gets no clients, and is told to read its copy again"
+        );
         self.weigh(member, Evidence::Corrupt);
         let complaint = Complaint {
             member: member.clone(),
@@ -209,7 +215,10 @@ impl Checker {
             offset,
         };
         if let Err(error) = tell(client, &subject.url, &complaint).await {
-            tracing::info!(%member, %error, "the mirror could not be told of its wrong bytes");
+            tracing::warn!(
+                event = "member-not-told", %member, %error,
+                "the member could not be told of its wrong bytes; its own scrub has to find them"
+            );
         }
     }
 

@@ -45,13 +45,20 @@ impl KeptOrders {
         let path = state.join("orders");
         let orders = match read(&path) {
             Ok(text) => parse(&text, |line, text| {
-                let path = path.display();
-                tracing::warn!(%path, line, text, "not an order; it is dropped at the next one");
+                let file = path.display();
+                tracing::warn!(
+                    event = "orders-unreadable", %file, line, order = text,
+                    "a line of the kept orders is not an order; it is dropped at the next order"
+                );
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Orders::default(),
             Err(error) => {
-                let path = path.display();
-                tracing::warn!(%path, %error, "orders kept from before cannot be read");
+                let file = path.display();
+                tracing::warn!(
+                    event = "orders-unreadable", %file, %error,
+                    "the kept orders cannot be read: nobody is drained or removed; give the orders \
+                     again"
+                );
                 Orders::default()
             }
         };

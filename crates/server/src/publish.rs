@@ -154,10 +154,17 @@ impl Published {
             return;
         }
         let known = problems.len();
-        if known < MAX_LOGGED || !matches!(subject, Subject::Path(_)) {
-            tracing::warn!("{text}");
-        } else if known == MAX_LOGGED {
-            tracing::warn!("there are more problems like these; `overspill status` lists them");
+        match subject {
+            Subject::Loss => tracing::error!(event = "tree-loss", "{text}"),
+            Subject::Watching => tracing::warn!(event = "watch-limited", "{text}"),
+            Subject::Path(_) if known < MAX_LOGGED => {
+                tracing::warn!(event = "tree-problem", "{text}");
+            }
+            Subject::Path(_) if known == MAX_LOGGED => tracing::warn!(
+                event = "tree-problems",
+                "there are more problems with paths; `overspill status` lists them"
+            ),
+            Subject::Path(_) => {}
         }
         if known < MAX_PROBLEMS || problems.contains_key(&subject) {
             problems.insert(subject, text);

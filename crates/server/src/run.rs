@@ -18,7 +18,8 @@ use overspill_core::{dispatch::Settings, fleet::Orders, secret::FleetToken, unit
 use overspill_net::{BindError, Binding, FlowTable, ServeLimits, Serving, bind};
 use overspill_node::{
     LiveRate, LiveTime, Meter, NodeIdentity, NodeService, NodeSettings, OutboardDesk, Role,
-    SharedDispatcher, SharedRules, capacity_prior, common_routes, raise_open_files,
+    SharedDispatcher, SharedRules, capacity_prior, common_routes, events::event_routes,
+    raise_open_files,
 };
 use overspill_store::{
     index::IndexError,
@@ -142,12 +143,10 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let flows = Arc::new(FlowTable::new(config.cores));
     let (kept, orders) = KeptOrders::open(&config.state);
     let role = Arc::new(make_role(&config, tree, published, &flows, &token, orders));
-    let router = common_routes(Arc::clone(&role)).merge(control_routes(make_control(
-        &role,
-        &token,
-        &config.settings.rules,
-        kept,
-    )));
+    let control = make_control(&role, &token, &config.settings.rules, kept);
+    let router = common_routes(Arc::clone(&role))
+        .merge(event_routes(&config.settings.events))
+        .merge(control_routes(control));
     let shutdown = CancellationToken::new();
     let (service_role, service_flows) = (Arc::clone(&role), Arc::clone(&flows));
     let settings = NodeSettings {

@@ -129,7 +129,7 @@ impl Scrub {
                 if self.damage.mark(path, entry) {
                     self.counts.bad.fetch_add(1, Relaxed);
                     tracing::error!(
-                        %path, %reason,
+                        event = "file-damaged", %path, %reason,
                         "a file is damaged on the disk; only mirrors serve it until it is put back"
                     );
                 }

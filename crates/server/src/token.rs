@@ -57,7 +57,11 @@ pub fn read_token(path: &Path) -> Result<FleetToken, TokenFileError> {
     let text = fs::read_to_string(path).map_err(io_error)?;
     let mode = fs::metadata(path).map_err(io_error)?.permissions().mode();
     if mode & 0o077 != 0 {
-        tracing::warn!(path = %path.display(), "others can read the token file; chmod 600 it");
+        let file = path.display();
+        tracing::warn!(
+            event = "token-readable", %file,
+            "other users can read the fleet token; chmod 600 {file}"
+        );
     }
     text.parse().map_err(|source| TokenFileError::Content {
         path: path.to_owned(),

@@ -117,7 +117,10 @@ impl Index {
         match open_database(path) {
             Ok((database, state)) => Ok((Self::new(database, path), state)),
             Err(Refusal::Damaged(reason)) => {
-                tracing::warn!(index = %path.display(), %reason, "index put aside; beginning anew");
+                tracing::warn!(
+                    event = "index-rebuilt", file = %path.display(), %reason,
+                    "the index is damaged and put aside; a new one is made"
+                );
                 set_aside(path).map_err(|error| storage(path, error))?;
                 match open_database(path) {
                     Ok((database, _)) => {
@@ -139,7 +142,10 @@ impl Index {
         match self.with(read_catalog)? {
             Ok(catalog) => Ok(catalog),
             Err(error) => {
-                tracing::warn!(index = %self.path.display(), %error, "entries dropped");
+                tracing::warn!(
+                    event = "index-unreadable", file = %self.path.display(), %error,
+                    "the entries of the index cannot be read; they are made again"
+                );
                 self.with(forget_entries)?;
                 Ok(None)
             }

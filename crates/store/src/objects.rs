@@ -204,7 +204,7 @@ impl ObjectStore {
         let from = self.object_path(root);
         let to = self.dir.join(QUARANTINE).join(root.to_string());
         fs::rename(&from, to).map_err(|error| self.not_held_or(root, &from, error))?;
-        tracing::warn!(%root, "object quarantined");
+        tracing::debug!(%root, "object quarantined");
         Ok(())
     }
 

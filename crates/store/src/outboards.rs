@@ -107,7 +107,10 @@ impl Outboards {
             Outboard::parse(*root, size, &bytes).ok()
         });
         parsed.ok_or_else(|| {
-            tracing::warn!(%root, "a stored outboard is damaged; it is made again when needed");
+            tracing::warn!(
+                event = "outboard-damaged", %root,
+                "a stored outboard is damaged; it is made again when needed"
+            );
             // If it cannot be removed, it is found damaged again.
             let _ = self.remove(root);
             ErrorKind::NotFound.into()

@@ -168,7 +168,11 @@ impl ReaderThread {
     fn stop(self) {
         drop(self.stop);
         if self.thread.join().is_err() {
-            tracing::error!("the watching thread panicked");
+            tracing::error!(
+                event = "thread-panicked",
+                thread = "watch",
+                "the watching thread has panicked"
+            );
         }
     }
 }

@@ -5,6 +5,7 @@
 //! wire. Nothing here sends or receives.
 
 pub mod auth;
+pub mod events;
 pub mod explain;
 pub mod feed;
 pub mod fleet;

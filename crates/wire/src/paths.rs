@@ -18,6 +18,8 @@ pub const REPORT: &str = "/-/fleet/report";
 pub const FLEET: &str = "/-/api/fleet";
 /// The last decisions of a node: `?limit=N`.
 pub const DECISIONS: &str = "/-/api/decisions";
+/// The last events of a node: `?after=SEQ&limit=N`.
+pub const LOGGED: &str = "/-/api/events";
 /// Why a file would be served by whom: the file's own path follows, `?from=ADDRESS`.
 pub const EXPLAIN: &str = "/-/explain";
 /// Who has a folder or file: `?path=PATH`, `&format=text|apt|json`.

@@ -69,7 +69,7 @@ fn three_values(key: &Key) -> [String; 3] {
     ];
     let words = words
         .into_iter()
-        .chain(["combined", "json"])
+        .chain(["combined", "json", "text", "auto"])
         .map(str::to_owned);
     let numbered = |template: &str| {
         let template = template.to_owned();

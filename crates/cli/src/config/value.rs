@@ -88,6 +88,7 @@ pub(crate) fn example(key: &Key) -> String {
         "state" | "store" => "/var/lib/overspill".to_owned(),
         "zone" => "north".to_owned(),
         "public_url" => "https://mirror.example".to_owned(),
+        "log" => "info".to_owned(),
         _ if key.kind() == Kind::Text => "/etc/overspill/file".to_owned(),
         _ if key.kind() == Kind::Flag => "false".to_owned(),
         _ => fitting(key),

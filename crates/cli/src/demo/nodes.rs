@@ -152,6 +152,8 @@ impl Launch {
                 command.env_remove(name);
             }
         }
+        // Its last words are for people.
+        command.env("OVERSPILL_LOG_FORMAT", "text");
         // In the environment, where other users do not see it.
         match &self.token {
             Some(token) => command.env(TOKEN_VARIABLE, token.reveal()),

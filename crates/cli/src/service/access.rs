@@ -109,7 +109,7 @@ impl Access {
             .name("log-closer".to_owned())
             .spawn(close);
         if let Err(error) = closing {
-            tracing::warn!(%error, "the old access log is closed without a thread of its own");
+            tracing::warn!(event = "thread-refused", %error, "the old access log is closed without a thread of its own");
         }
     }
 }
@@ -126,7 +126,7 @@ impl ReopenSignal {
             while signal.recv().await.is_some() {
                 if let Some(log) = access.log() {
                     log.reopen();
-                    tracing::info!("access log reopened");
+                    tracing::info!(event = "access-log-reopened", "the access log is reopened");
                 }
             }
         }

@@ -55,7 +55,10 @@ impl Agent {
         if let Some(check) = check.take() {
             self.stage = Stage::Answering(tokio::spawn(async move {
                 if let Err(error) = check.answer(node).await {
-                    tracing::error!(%error, "agent checks are not answered");
+                    tracing::error!(
+                        event = "agent-check-failed", %error,
+                        "agent checks are not answered any more"
+                    );
                 }
             }));
         }

@@ -162,9 +162,10 @@ impl<T: ServiceArgs> Reloading<T> {
 
     fn refuse(&self, problems: &[Problem]) {
         for problem in problems {
-            tracing::error!("{problem}");
+            tracing::error!(event = "configuration-problem", "{problem}");
         }
         tracing::error!(
+            event = "configuration-refused",
             problems = problems.len(),
             "the changed configuration is not taken over; the one before stays in force"
         );
@@ -239,16 +240,29 @@ impl Changes {
 
     fn log(&self) {
         for (key, from, to) in &self.live {
-            tracing::info!(%key, %from, %to, "configuration changed");
+            tracing::info!(
+                event = "configuration-changed", %key, %from, %to,
+                "configuration changed"
+            );
         }
         for (key, by) in &self.overridden {
-            tracing::info!(%key, %by, "changed in the file, but overridden");
+            tracing::info!(
+                event = "configuration-overridden", %key, %by,
+                "changed in the file, but overridden"
+            );
         }
         if !self.restart.is_empty() {
-            tracing::warn!("needs a restart: {}", self.restart.join(", "));
+            tracing::warn!(
+                event = "restart-needed",
+                "needs a restart: {}",
+                self.restart.join(", ")
+            );
         }
         if *self == Self::default() {
-            tracing::info!("the configuration was read again; nothing has changed");
+            tracing::info!(
+                event = "configuration-unchanged",
+                "the configuration was read again; nothing has changed"
+            );
         }
     }
 }

@@ -49,7 +49,10 @@ impl EndSignals {
         tokio::select! {
             _ = end => {}
             () = self.next() => {
-                tracing::warn!("asked again; ending at once");
+                tracing::warn!(
+                    event = "node-ended-at-once",
+                    "asked again: ending at once, running downloads are cut"
+                );
                 std::process::exit(Exit::Interrupted.code().into());
             }
         }

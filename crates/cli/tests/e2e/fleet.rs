@@ -316,6 +316,8 @@ pub(crate) fn overspill<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> C
     ] {
         command.env_remove(name);
     }
+    // People read them when a test fails.
+    command.env("OVERSPILL_LOG_FORMAT", "text");
     // Nor with passwords of whoever runs the tests.
     command.env("NETRC", "/dev/null");
     command

@@ -172,7 +172,8 @@ fn a_plain_client_never_notices_what_happens_behind_the_server() {
     ] {
         assert!(log.contains(reason), "{reason}: {log}");
     }
-    assert!(log.contains("offset=77777"), "{log}");
+    // The tenth of a kind within a minute is the last that is told one by one.
+    assert!(log.contains("offset=1000003"), "{log}");
     assert!(scene.switches() >= 2 * OFFSETS.len() as u64);
     let decisions = scene.fleet.server.get("/-/api/decisions?limit=10000");
     let decisions = String::from_utf8(decisions.body).unwrap();
@@ -299,7 +300,10 @@ fn a_file_that_vanished_is_had_from_the_mirrors_or_not_at_all() {
     fleet.mirrors[at.unwrap()].kill();
     wire.reply().assert_honest();
     let text = fleet.server.log();
-    assert!(text.contains("going on from a member"), "{text}");
+    assert!(
+        text.contains("a member fails a body that is relayed; going on from"),
+        "{text}"
+    );
     for mirror in &mut fleet.mirrors {
         mirror.kill();
     }
@@ -357,7 +361,7 @@ fn a_member_that_truncates_gets_nothing_for_a_while() {
         fleet
             .server
             .log()
-            .contains("member fails too often; it gets nothing")
+            .contains("member fails too often; it gets no clients")
     });
 }
 

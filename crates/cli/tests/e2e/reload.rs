@@ -283,7 +283,7 @@ fn a_service_at_a_terminal_ends_with_it() {
         kill_process(pid, Signal::HUP).unwrap();
     };
     let said = |text: &str| fs::read_to_string(&log).unwrap().contains(text);
-    wait_for("a start", LONG, || said("tree scanned"));
+    wait_for("a start", LONG, || said("node-started"));
     hang_up(&child);
     wait_for("a reload", LONG, || said("nothing has changed"));
     drop(master);

@@ -1,22 +1,14 @@
 //! `overspill shell`: scripts on standard input, and a person at a terminal.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{Read, Write},
-    os::unix::fs::OpenOptionsExt,
-    process::{Child, Output, Stdio},
-    time::Instant,
-};
-
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    fs::OFlags,
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    io::Write,
+    process::{Output, Stdio},
 };
 
 use crate::{
     fleet::{Fleet, Setup, overspill},
-    stage::{LONG, Stage},
+    keyboard::Terminal,
+    stage::Stage,
 };
 
 fn fleet() -> Fleet {
@@ -99,73 +91,12 @@ fn a_script_ends_at_its_first_error() {
     }
 }
 
-/// A shell at a terminal, seen from the side of the keyboard.
-struct Terminal {
-    keyboard: File,
-    child: Child,
-    seen: String,
-}
-
-impl Terminal {
-    fn open(fleet: &Fleet) -> Self {
-        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&keyboard).unwrap();
-        unlockpt(&keyboard).unwrap();
-        let name = ptsname(&keyboard, Vec::new()).unwrap();
-        let screen = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(OFlags::NOCTTY.bits() as i32)
-            .open(name.to_str().unwrap())
-            .unwrap();
-        let mut command = overspill(["shell", &format!("{}/", fleet.server.url)]);
-        command
-            .env("TERM", "xterm")
-            .env("XDG_STATE_HOME", fleet.stage.path("xdg"))
-            .stdin(screen.try_clone().unwrap())
-            .stdout(screen.try_clone().unwrap())
-            .stderr(screen);
-        let child = command.spawn().unwrap();
-        let keyboard = File::from(keyboard);
-        let seen = String::new();
-        Self {
-            keyboard,
-            child,
-            seen,
-        }
-    }
-
-    /// Types, and waits until this is on the screen; what was there before does not count.
-    fn type_until(&mut self, keys: &str, expected: &str) {
-        self.seen.clear();
-        self.keyboard.write_all(keys.as_bytes()).unwrap();
-        let begun = Instant::now();
-        while !self.seen.contains(expected) {
-            assert!(begun.elapsed() < LONG, "{expected:?} in {:?}", self.seen);
-            self.look();
-        }
-    }
-
-    fn look(&mut self) {
-        let timeout = Timespec {
-            tv_sec: 1,
-            tv_nsec: 0,
-        };
-        let mut waited = [PollFd::new(&self.keyboard, PollFlags::IN)];
-        if poll(&mut waited, Some(&timeout)).unwrap() == 0 {
-            return;
-        }
-        let mut bytes = [0; 4096];
-        let count = self.keyboard.read(&mut bytes).unwrap();
-        self.seen
-            .push_str(&String::from_utf8_lossy(&bytes[..count]));
-    }
-}
-
 #[test]
 fn a_person_completes_paths_and_finds_lines_again() {
     let fleet = fleet();
-    let mut terminal = Terminal::open(&fleet);
+    let mut command = overspill(["shell", &format!("{}/", fleet.server.url)]);
+    command.env("XDG_STATE_HOME", fleet.stage.path("xdg"));
+    let mut terminal = Terminal::run(command);
     terminal.type_until("", "/> ");
     terminal.type_until("cd is\t", "cd iso\\ dir/");
     terminal.type_until("\r", "/iso%20dir/> ");

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Condition, Evidence, Exclusion, Held, Hello, Liveness, MemberCounts, MemberId, MemberState,
-    Reach, Report, Scheme, Standing, Zone, believed,
+    Reach, Reason, Report, Scheme, Standing, Zone, believed,
     detector::{Detector, HeardFrom, Stream},
     ejection::{Ejector, Verdict},
     ledger::Ledger,
@@ -454,6 +454,24 @@ impl Member {
             Liveness::Suspect => MemberState::Suspect,
             Liveness::Alive if wants_none => MemberState::Draining,
             Liveness::Alive => MemberState::Ready,
+        }
+    }
+
+    /// Why it is in the state in which [`Member::settle`] left it at `now`.
+    pub(super) fn reason(&self, now: Instant) -> Reason {
+        let life = &self.life;
+        if let HeardFrom::Others(_) = life.detector.from {
+            return Reason::SeenByServer;
+        }
+        match self.state {
+            MemberState::Suspect if life.detector.stream == Stream::Closed => Reason::StreamClosed,
+            MemberState::Draining if life.is_drained => Reason::Ordered,
+            MemberState::Draining => Reason::Draining,
+            MemberState::Joining => Reason::Joined,
+            MemberState::Ready => Reason::Reports,
+            MemberState::Down | MemberState::Gone | MemberState::Suspect => {
+                Reason::Silent(now.saturating_duration_since(life.detector.heard))
+            }
         }
     }
 

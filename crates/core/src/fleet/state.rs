@@ -39,6 +39,8 @@ pub enum Change {
         from: MemberState,
         /// To which.
         to: MemberState,
+        /// Why.
+        reason: Reason,
     },
     /// It failed too often and gets nothing for so long.
     Ejected(Duration),
@@ -48,6 +50,25 @@ pub enum Change {
     Probation,
     /// It is trusted again.
     Trusted,
+}
+
+/// Why a member changed its state, as far as the deciding node can tell.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reason {
+    /// It says itself that it drains.
+    Draining,
+    /// It has joined again and not reported yet.
+    Joined,
+    /// The operator wants no new work for it.
+    Ordered,
+    /// It reports, over an open stream.
+    Reports,
+    /// Another node's view of it changed, or that node is out of sight.
+    SeenByServer,
+    /// Nothing was heard of it for so long.
+    Silent(Duration),
+    /// Its event stream dropped.
+    StreamClosed,
 }
 
 /// Why a member is no candidate for a file.
@@ -94,6 +115,21 @@ impl MemberState {
 impl fmt::Display for MemberState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Draining => "it is ending and takes no new work",
+            Self::Joined => "it has joined again and not reported yet",
+            Self::Ordered => "the operator has it drained",
+            Self::Reports => "it reports",
+            Self::SeenByServer => "the server says so",
+            Self::Silent(length) => return write!(f, "no report for {} s", length.as_secs()),
+            Self::StreamClosed => "its connection to the server broke",
+        };
+        f.write_str(text)
     }
 }
 

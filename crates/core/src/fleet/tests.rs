@@ -59,7 +59,7 @@ impl Scene {
         self.fleet.handle(self.start + at, &Input::Tick).unwrap();
         std::iter::from_fn(|| self.fleet.poll_output())
             .filter_map(|event| match event.change {
-                Change::State { from, to } => Some((from, to)),
+                Change::State { from, to, .. } => Some((from, to)),
                 _ => None,
             })
             .collect()
@@ -534,4 +534,44 @@ fn seen(report: Option<Report>) -> MemberView {
         state: MemberState::Ready,
         report,
     }
+}
+
+#[test]
+fn each_change_of_state_says_why() {
+    let mut scene = Scene::new();
+    let told = |scene: &mut Scene| -> Vec<String> {
+        std::iter::from_fn(|| scene.fleet.poll_output())
+            .filter_map(|event| match event.change {
+                Change::State { to, reason, .. } => Some(format!("{to}: {reason}")),
+                _ => None,
+            })
+            .collect()
+    };
+    fn tell(scene: &mut Scene, at: Duration, input: &Input<'_>) {
+        scene.fleet.handle(scene.start + at, input).unwrap();
+    }
+    scene.join(Duration::ZERO, 1);
+    scene.report(SECOND, |_| {});
+    assert_eq!(told(&mut scene), ["ready: it reports"]);
+    tell(&mut scene, SECOND, &Input::Drain(&id()));
+    tell(&mut scene, SECOND, &Input::Undrain(&id()));
+    let ordered = "draining: the operator has it drained";
+    assert_eq!(told(&mut scene), [ordered, "ready: it reports"]);
+    scene.report(SECOND * 2, |report| report.condition = Condition::Draining);
+    assert_eq!(
+        told(&mut scene),
+        ["draining: it is ending and takes no new work"]
+    );
+    tell(&mut scene, SECOND * 3, &Input::StreamClosed(&id()));
+    assert_eq!(
+        told(&mut scene),
+        ["suspect: its connection to the server broke"]
+    );
+    tell(&mut scene, SECOND * 2 + DOWN_AFTER, &Input::Tick);
+    assert_eq!(told(&mut scene), ["down: no report for 10 s"]);
+    scene.join(SECOND * 15, 2);
+    assert_eq!(
+        told(&mut scene),
+        ["joining: it has joined again and not reported yet"]
+    );
 }

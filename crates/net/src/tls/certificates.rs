@@ -219,7 +219,7 @@ fn system_time(time: ASN1Time) -> SystemTime {
 
 /// Alternative names, which are what clients look at (RFC 9525); the common name of old certificates
 /// without any.
-fn names_of(certificate: &X509Certificate<'_>) -> Vec<String> {
+pub(super) fn names_of(certificate: &X509Certificate<'_>) -> Vec<String> {
     let alternatives = certificate.subject_alternative_name().ok().flatten();
     let general = alternatives.map(|names| names.value.general_names.iter());
     let mut names: Vec<_> = general.into_iter().flatten().filter_map(name_of).collect();

@@ -104,7 +104,11 @@ impl Drop for Watcher {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread that watches the certificate panicked");
+            tracing::error!(
+                event = "thread-panicked",
+                thread = "certificate",
+                "the thread that watches the certificate has panicked"
+            );
         }
     }
 }
@@ -156,10 +160,16 @@ impl Looks {
             None => {
                 let description = tls.describe();
                 let (names, fingerprint) = (&description.names, &description.fingerprint);
-                tracing::info!(?names, %fingerprint, "the certificate was read again");
+                tracing::info!(
+                    event = "certificate-read", ?names, %fingerprint,
+                    "a new certificate is in use"
+                );
             }
             Some(error) if self.told.as_ref() != Some(error) => {
-                tracing::warn!(%error, "the new certificate is not used; the one before stays");
+                tracing::warn!(
+                    event = "certificate-refused", %error,
+                    "the new certificate is not used; the one before stays until the files are right"
+                );
             }
             Some(_) => {}
         }

@@ -89,7 +89,10 @@ impl SelfSigned {
         let Description {
             fingerprint, file, ..
         } = &made.description;
-        tracing::info!(%fingerprint, file = %file.display(), "made a self-signed certificate");
+        tracing::info!(
+            event = "certificate-made", %fingerprint, file = %file.display(),
+            "made a self-signed certificate; clients need --ca-file with it"
+        );
         Ok(made)
     }
 

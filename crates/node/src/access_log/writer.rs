@@ -117,7 +117,11 @@ impl Writer {
         if self.health == Health::Writing {
             self.health = Health::Failing;
             let path = self.output.path();
-            tracing::warn!(path = %path.display(), %error, "cannot write the access log; retrying");
+            tracing::warn!(
+                event = "access-log-failed", file = %path.display(), %error,
+                "cannot write the access log; lines wait, then are dropped and counted; free some \
+                 space or mend its folder"
+            );
         }
     }
 
@@ -126,7 +130,10 @@ impl Writer {
             self.health = Health::Writing;
             let dropped_lines = self.queue.totals().dropped_lines;
             let path = self.output.path();
-            tracing::info!(path = %path.display(), dropped_lines, "the access log is written again");
+            tracing::info!(
+                event = "access-log-recovered", file = %path.display(), dropped_lines,
+                "the access log is written again"
+            );
         }
     }
 }

@@ -237,7 +237,11 @@ impl OutboardDesk {
                 match self.outboards.keep(&outboard) {
                     Ok(()) => Fate::Made,
                     Err(error) => {
-                        tracing::warn!(%root, %error, "cannot keep an outboard; free some space");
+                        tracing::warn!(
+                            event = "outboard-not-kept", %root, %error,
+                            "cannot keep an outboard: clients cannot check this file by pieces; \
+                             free some space"
+                        );
                         Fate::Failed
                     }
                 }

@@ -133,7 +133,10 @@ impl<R: Role> Guide for WindowSteer<R> {
     fn gave_up(&mut self, rest: Span, why: &dyn Error) {
         let windows = self.windows.borrow();
         let (path, offset) = (&windows.subject.path, rest.start);
-        tracing::error!(%path, offset, reason = %why, "a striped body is cut");
+        tracing::error!(
+            event = "body-cut", %path, offset, reason = %why,
+            "a striped body is cut; the client has to ask for the rest"
+        );
     }
 }
 
@@ -176,13 +179,16 @@ impl<R: Role> Windows<R> {
     fn note(&mut self, feeder: &Feeder, fault: Fault, rest: Span) -> Option<MemberId> {
         let (path, offset) = (&self.subject.path, rest.start);
         let Feeder::Member(Chosen { member, .. }) = feeder else {
-            tracing::error!(%path, offset, reason = %fault, "the file here fails in the middle");
+            tracing::error!(
+                event = "file-failed", %path, offset, reason = %fault,
+                "a file of this node cannot be read on; check its disk"
+            );
             self.own = None;
             return None;
         };
         tracing::warn!(
-            %member, %path, offset, reason = %fault,
-            "a window of a striped body goes on without its member"
+            event = "relay-failed", %member, %path, offset, %fault,
+            "a member fails a window of a striped body; it goes on from elsewhere"
         );
         if let (Some(evidence), Some(dispatcher)) = (fault.evidence(), self.role.dispatcher()) {
             dispatcher.weigh(member, evidence);

@@ -67,7 +67,7 @@ impl Control {
     /// Carries an order out and keeps it; what is the case then, in words. Waits for the disk.
     fn carry_out(&self, order: &Order) -> Result<String, OrderError> {
         let kept = lock(&self.orders);
-        tracing::info!(%order, "the operator orders");
+        tracing::info!(event = "operator-order", %order, "the operator orders: {order}");
         match order {
             Order::Drain(member) => {
                 self.tell(member, &Input::Drain(member))?;

@@ -111,7 +111,10 @@ async fn join(
         .dispatcher
         .handle(&Input::Joined(&hello))
         .map_err(refuse_member)?;
-    tracing::info!(member = %hello.member, %url, version = %hello.version, "member joined");
+    tracing::info!(
+        event = "member-joined", member = %hello.member, %url, version = %hello.version,
+        "a member has joined; it gets clients once it has reported"
+    );
     Ok(Json(JoinReply {
         session: session.to_string(),
         url,

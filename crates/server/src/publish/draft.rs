@@ -142,7 +142,11 @@ impl Draft {
         self.indexed = match result {
             Ok(()) => Indexed::Whole,
             Err(error) => {
-                tracing::warn!(%error, "cannot write the index; a restart may hash files again");
+                tracing::warn!(
+                    event = "index-write-failed", %error,
+                    "cannot write the index: serving goes on, a restart may hash files again; free \
+                     some space in the state folder"
+                );
                 // After a restart the index will know an older revision. Under another name this
                 // one's revisions cannot be mistaken for those that will follow then.
                 self.catalog = self.catalog.clone().of_instance(random_instance());

@@ -105,7 +105,11 @@ impl Publisher {
             thread::spawn(
                 move || match Work::begin(tree, published, config, index, sender) {
                     Ok(mut work) => work.run(&inbox),
-                    Err(error) => tracing::error!(%error, "publishing could not begin"),
+                    Err(error) => tracing::error!(
+                        event = "publish-failed", %error,
+                        "publishing could not begin: changes of the folder are not seen; mend the \
+                         cause and start the server again"
+                    ),
                 },
             );
         Ok(Self {
@@ -127,7 +131,11 @@ impl Publisher {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the publishing thread panicked");
+            tracing::error!(
+                event = "thread-panicked",
+                thread = "publish",
+                "the publishing thread has panicked"
+            );
         }
     }
 }
@@ -163,7 +171,10 @@ impl Work {
     ) -> Result<Self, io::Error> {
         let now = Instant::now();
         let catalog = index.load().unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot read the index; the tree will be hashed again");
+            tracing::warn!(
+                event = "index-unreadable", %error,
+                "cannot read the index; the folder is hashed again"
+            );
             None
         });
         let catalog = catalog.unwrap_or_else(|| published.catalog().as_ref().clone());
@@ -367,11 +378,12 @@ impl Work {
             self.published.mark_scanned();
             let totals = self.draft.catalog().totals();
             tracing::info!(
+                event = "tree-scanned",
                 files = totals.files,
                 folders = totals.folders,
                 unhashed = totals.unhashed,
-                seconds = cost.as_secs_f64(),
-                "tree scanned"
+                took_s = cost.as_secs_f64(),
+                "the folder has been seen whole; what is not hashed yet is hashed now"
             );
         }
     }

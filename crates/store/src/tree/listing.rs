@@ -116,7 +116,7 @@ impl Problem {
     pub fn log(&self) {
         match self {
             Self::Dangling { path } => tracing::debug!(%path, "symlink leads nowhere"),
-            problem => tracing::warn!(%problem, "left out of the catalog"),
+            problem => tracing::warn!(event = "tree-problem", "{problem}; it is left out"),
         }
     }
 }

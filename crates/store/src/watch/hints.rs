@@ -44,7 +44,10 @@ impl Batch {
     /// Adds what an event means, and tells `folders` what it means for the watches.
     pub(super) fn take(&mut self, event: Event<'_>, folders: &mut Folders) {
         if event.what.contains(ReadFlags::QUEUE_OVERFLOW) {
-            tracing::warn!("inotify lost events; scanning again");
+            tracing::warn!(
+                event = "watch-overflow",
+                "too many changes at once for inotify; the folder is scanned again"
+            );
             return self.tell(Hint::Rescan);
         }
         if event.what.contains(ReadFlags::IGNORED) {

@@ -26,7 +26,10 @@ impl<S: Fn(Hint)> Reader<S> {
     /// Tells hints until stopped, or until inotify fails, which no kernel is known to do.
     pub(super) fn run(self) {
         if let Err(errno) = self.read_all() {
-            tracing::error!(%errno, "inotify failed; changes are found by scanning");
+            tracing::error!(
+                event = "watch-failed", error = %errno,
+                "inotify failed: changes are found by scanning only, later; start the server again"
+            );
             (self.sink)(Hint::Rescan);
         }
     }

@@ -135,7 +135,7 @@ fn a_mirror_takes_over_what_it_can() {
     let log = mirror.log();
     for change in [
         "key=mirror.scrub_rate from=8MiB/s to=1MiB/s",
-        "key=dispatch.stripe from=from one to=3",
+        "key=dispatch.stripe from=\"from one\" to=3",
         "key=mirror.capacity from=none to=3MiB/s",
     ] {
         assert!(log.contains(change), "{change} is not in: {log}");
