@@ -137,6 +137,7 @@ mod tests {
 
     fn entry() -> DecisionEntry {
         DecisionEntry {
+            path: None,
             number: 7,
             age_ms: 61_250,
             client: "192.0.2.0/24".to_owned(),

@@ -9,7 +9,7 @@ use overspill_core::{
     policy::PolicyKind,
     units::{Rate, counted, display_size},
 };
-use overspill_server::{Config, Loss, Running, start};
+use overspill_server::{ADMIN_TOKEN_FILE, Config, Loss, Running, start};
 use overspill_store::tree::{Hidden, Tree};
 
 use crate::{
@@ -274,12 +274,14 @@ async fn greet(
         "Serving {} ({}, {}{so_far}) at\n\n    {}/\n\n{note}{agent}\
          Add a mirror on another machine with\n\n    \
          OVERSPILL_TOKEN={} overspill mirror {url}\n\n\
+         Look at the fleet at {url}/-/ and log in there with the token in\n\n    {}\n\n\
          State and token: {}",
         args.folder.display(),
         counted(catalog.files, "file"),
         display_size(catalog.bytes),
         urls.join("/\n    "),
         running.token().reveal(),
+        state.join(ADMIN_TOKEN_FILE).display(),
         state.display(),
     );
     let _ = out.flush();

@@ -202,6 +202,7 @@ mod tests {
         NodeStatus {
             role: role.to_owned(),
             name: role.to_owned(),
+            zone: None,
             version: "0.1.0".to_owned(),
             uptime_s: 3661,
             flows: 2,
@@ -229,6 +230,7 @@ mod tests {
             policy: None,
             decisions: None,
             members: Vec::new(),
+            told: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -248,6 +250,7 @@ mod tests {
             flows_served: 5,
             bytes_served: 6,
             error_ratio: 0.125,
+            ..MemberStatus::default()
         }
     }
 

@@ -1,10 +1,11 @@
 //! What a node's load is made of: remaining bytes by size, rates that decay, egress capacity,
-//! pressure, and what clients get from which node.
+//! pressure, what clients get from which node, and what they ask for most.
 //!
 //! Numbers only. It must never read a clock: every time is an argument and only grows.
 
 mod capacity;
 mod client_rates;
+mod demand;
 mod ewma;
 mod histogram;
 mod pace;
@@ -14,6 +15,7 @@ pub(crate) use self::pace::{PRIOR_RTT, slow_start_round_trips};
 pub use self::{
     capacity::{CapacityEstimate, Footing, Prior, SameFlows, Sample},
     client_rates::{ClientRates, ClientSample, Limit, MemberRate},
+    demand::{Asked, DemandTable, Demanded},
     ewma::DecayingRatio,
     histogram::{BUCKETS, Bucket, LoadHistogram},
     pace::Pace,

@@ -20,8 +20,8 @@ use overspill_core::{
 };
 use overspill_net::FileBody;
 use overspill_node::{
-    Ask, Complaints, ConfigurationProblem, FileVersion, Found, FoundFile, Meter, NodeIdentity,
-    OutboardDesk, Role, Route, SharedDispatcher,
+    Ask, Complaints, ConfigurationProblem, Console, FileVersion, Found, FoundFile, Meter,
+    NodeIdentity, OutboardDesk, Role, Route, SharedDispatcher, member_status,
     metrics::{ScrubCounts, Sheet},
     resident_bytes,
 };
@@ -59,6 +59,7 @@ pub(crate) struct MirrorRole {
     pub(crate) ticket_key: Key,
     /// What is wrong with the configuration.
     pub(crate) configuration: ConfigurationProblem,
+    pub(crate) console: Arc<Console>,
 }
 
 /// What the catalog says about a path.
@@ -221,6 +222,10 @@ impl Role for MirrorRole {
         self.dispatcher.route(ask)
     }
 
+    fn console(&self) -> Option<Arc<Console>> {
+        Some(Arc::clone(&self.console))
+    }
+
     fn returned_from(&self, member: &MemberId, ask: &Ask<'_>) {
         self.dispatcher.returned_from(member, ask);
     }
@@ -245,7 +250,13 @@ impl Role for MirrorRole {
         let catalog = self.replica.catalog();
         let totals = catalog.totals();
         let progress = self.replica.progress();
-        let mut node = self.meter.node_status(&self.identity, Instant::now());
+        let now = Instant::now();
+        let mut node = self.meter.node_status(&self.identity, now);
+        let told = self.dispatcher.inspect(|fleet| {
+            let members = fleet.members().iter();
+            let told = members.map(|member| member_status(member, progress.catalog, now));
+            told.collect()
+        });
         node.server = Some(
             if self.is_connected() {
                 "connected"
@@ -272,6 +283,7 @@ impl Role for MirrorRole {
             policy: Some(self.dispatcher.policy().name().to_owned()),
             decisions: Some(self.dispatcher.counts()),
             members: Vec::new(),
+            told,
             problems: self.problems(),
         }
     }

@@ -25,8 +25,9 @@ use overspill_net::{
     client::{HttpClient, Patience, Trust},
 };
 use overspill_node::{
-    Complaints, LiveRate, Meter, NodeIdentity, NodeService, NodeSettings, OutboardDesk, Role,
-    SharedDispatcher, capacity_prior, common_routes, events::event_routes, raise_open_files,
+    Complaints, Console, LiveRate, Meter, NodeIdentity, NodeService, NodeSettings, OutboardDesk,
+    Role, SharedDispatcher, capacity_prior, common_routes, events::event_routes, orders_elsewhere,
+    raise_open_files,
 };
 use overspill_store::{
     index::{Index, IndexError},
@@ -167,7 +168,9 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     ));
     let shutdown = CancellationToken::new();
     let (service_role, service_flows) = (Arc::clone(&role), Arc::clone(&flows));
-    let router = common_routes(Arc::clone(&role)).merge(event_routes(&config.settings.events));
+    let router = common_routes(Arc::clone(&role))
+        .merge(event_routes(&config.settings.events))
+        .merge(orders_elsewhere(role.server.as_str()));
     let settings = NodeSettings {
         head: limits.head,
         ..config.settings.clone()
@@ -187,7 +190,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         link_sender,
     );
     let drain = Arc::clone(&tie.drain);
-    let control = start_control(tie, &role.syncer).map_err(StartError::Thread)?;
+    let control = start_control(tie, &role).map_err(StartError::Thread)?;
     let scrub_rate = LiveRate::from(config.scrub_rate);
     let watchers = start_watchers(&role, scrub_rate.clone(), &shutdown);
     let watchers = watchers.map_err(StartError::Thread)?;
@@ -258,6 +261,7 @@ fn make_role(
         identity: NodeIdentity {
             role: "mirror",
             name: member.to_string(),
+            zone: config.dispatch.zone.as_ref().map(ToString::to_string),
             version: env!("CARGO_PKG_VERSION"),
             started: Instant::now(),
         },
@@ -265,6 +269,7 @@ fn make_role(
         server,
         link,
         configuration: Arc::clone(&config.settings.configuration),
+        console: Arc::new(Console::new(Arc::clone(flows), Instant::now())),
         ticket_key: config.token.derive(Purpose::Ticket, b""),
     }
 }
@@ -294,7 +299,8 @@ fn make_tie(
 }
 
 /// Starts everything that is not serving, on a runtime of its own.
-fn start_control(tie: Tie, syncer: &Arc<Syncer>) -> io::Result<Runtime> {
+fn start_control(tie: Tie, role: &Arc<MirrorRole>) -> io::Result<Runtime> {
+    let syncer = &role.syncer;
     let control = runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .thread_name("control")
@@ -309,7 +315,7 @@ fn start_control(tie: Tie, syncer: &Arc<Syncer>) -> io::Result<Runtime> {
     control.spawn(async move { committer.commit_forever(queue).await });
     let watcher = Arc::clone(syncer);
     control.spawn(async move { watcher.watch_disk_forever().await });
-    control.spawn(keep_house(Arc::clone(&tie.meter), Arc::clone(&tie.replica)));
+    control.spawn(keep_house(Arc::clone(role)));
     control.spawn(keep_time(Arc::clone(&tie.dispatcher)));
     control.spawn(tie.keep());
     Ok(control)
@@ -325,15 +331,20 @@ async fn keep_time(dispatcher: Arc<SharedDispatcher>) {
 }
 
 /// What has to be done from time to time.
-async fn keep_house(meter: Arc<Meter>, replica: Arc<Replica>) {
+async fn keep_house(role: Arc<MirrorRole>) {
+    let replica = &role.replica;
     let (mut second, mut collect) = (interval(EVERY_SECOND), interval(COLLECT_EVERY));
     loop {
         // Either tick may be cancelled: a missed one comes again.
         tokio::select! {
-            _ = second.tick() => meter.sample(Instant::now()),
+            _ = second.tick() => {
+                let now = Instant::now();
+                role.meter.sample(now);
+                role.console.sample(&*role, now);
+            }
             _ = collect.tick() => replica.collect_garbage(Instant::now()),
         }
-        let replica = Arc::clone(&replica);
+        let replica = Arc::clone(replica);
         let written = tokio::task::spawn_blocking(move || replica.sync_index()).await;
         // Cancelled is what it is when the mirror ends.
         if let Err(error) = written
@@ -458,6 +469,7 @@ impl Running {
     /// Stops accepting, lets running responses finish for a while, and closes everything.
     pub fn stop(self) {
         self.shutdown.cancel();
+        self.role.console.close();
         self.serving.join();
         self.control.shutdown_timeout(Duration::from_secs(2));
         for watcher in self.watchers {

@@ -15,7 +15,7 @@ use overspill_http1::{
 use crate::{
     admission::{ConnectionPermit, RetryAfter},
     evidence::{self, Look},
-    flows::Flow,
+    flows::{Flow, Label},
     handover::{self, Protocol},
     listener::Core,
     observe::{self, Asked, Exchange, Outcome},
@@ -270,12 +270,18 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
             self.send_observed(reply, asked, head_at, now.instant)
                 .await?
         } else {
-            self.send(reply, now.instant).await?
+            self.send(reply, request.path(), now.instant).await?
         };
         Ok((end_of(&request, head_bytes, input.len()), next))
     }
 
-    async fn send(&mut self, reply: Reply, asked: Instant) -> Result<Next, TransmitError> {
+    /// Sends the answer to a request for `path` that came at `asked`.
+    async fn send(
+        &mut self,
+        reply: Reply,
+        path: &[u8],
+        asked: Instant,
+    ) -> Result<Next, TransmitError> {
         self.sent_bytes = 0;
         match reply.body {
             Body::Empty => self.gathered.add(asked, 0),
@@ -293,7 +299,10 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
                 self.count_joined(asked, bytes.len() as u64);
             }
             body => {
-                let flow = self.connection.core.shard.begin(body.planned_bytes());
+                let client = self.connection.client.address.ip();
+                let label = Label::new(path, client, &reply.decision);
+                let shard = &self.connection.core.shard;
+                let flow = shard.begin_labelled(body.planned_bytes(), label);
                 let began = self.look_before(body.planned_bytes());
                 let sent = Box::pin(self.send_flow(body, &flow)).await;
                 self.sent_bytes = flow.sent_bytes();
@@ -408,7 +417,7 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
         let status = observe::status_of(&self.output[head_at..]);
         let decision = reply.decision.clone();
         let planned_bytes = reply.body.planned_bytes();
-        let sent = match self.send(reply, began).await {
+        let sent = match self.send(reply, asked.path(), began).await {
             Ok(next) => self.flush().await.map(|()| next),
             Err(error) => Err(error),
         };
@@ -494,7 +503,7 @@ impl<S: Service, T: Transport> Turn<'_, S, T> {
         if core.service.observes() {
             self.send_observed(refusal, asked, head_at, now).await
         } else {
-            self.send(refusal, now).await
+            self.send(refusal, asked.path(), now).await
         }
     }
 

@@ -6,6 +6,9 @@
 
 use std::{
     cell::Cell,
+    cmp::Ordering,
+    collections::BinaryHeap,
+    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -22,6 +25,7 @@ use slab::Slab;
 use crate::{
     evidence::{ClientSamples, SendingSample},
     seats::Seats,
+    service::Decision,
     tally::{Tallied, Tally},
 };
 
@@ -35,7 +39,7 @@ pub struct FlowTable {
 /// One core's part of the table.
 #[derive(Debug, Default)]
 pub struct Shard {
-    remaining: Mutex<Slab<Arc<AtomicU64>>>,
+    in_flight: Mutex<Slab<Arc<InFlight>>>,
     bytes: AtomicU64,
     finished: AtomicU64,
     cut: AtomicU64,
@@ -65,12 +69,45 @@ pub struct FlowTotals {
     pub errors: u64,
 }
 
+/// One body while it is being sent, for whoever looks from outside.
+#[derive(Debug)]
+struct InFlight {
+    planned_bytes: u64,
+    remaining: AtomicU64,
+    label: Option<Label>,
+}
+
+/// What a flow is, for people who look at what is being sent.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Label {
+    /// The path as the request's URL wrote it, without its query, where tickets stand; at most
+    /// [`Label::MAX_PATH_BYTES`] of it.
+    pub path: Box<[u8]>,
+    /// Who gets it.
+    pub client: IpAddr,
+    /// The member it comes from through this node, if it is relayed.
+    pub member: Option<Arc<str>>,
+    /// When it began.
+    pub began: Instant,
+}
+
+/// A flow that has a label, as it was when somebody looked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SeenFlow {
+    /// What it is.
+    pub label: Label,
+    /// Bytes of the body; 0 if nobody knows yet.
+    pub planned_bytes: u64,
+    /// Bytes that the kernel has not yet accepted.
+    pub remaining_bytes: u64,
+}
+
 /// One body being sent; counts as cut unless it is finished before it is dropped.
 #[derive(Debug)]
 pub struct Flow {
     shard: Arc<Shard>,
     slot: usize,
-    remaining: Arc<AtomicU64>,
+    in_flight: Arc<InFlight>,
     sent_bytes: Cell<u64>,
     first_byte: Cell<Option<Instant>>,
 }
@@ -84,6 +121,11 @@ impl FlowTable {
         }
     }
 
+    /// How many cores it is for.
+    pub fn cores(&self) -> usize {
+        self.shards.len()
+    }
+
     /// The shard of a core.
     pub fn shard(&self, core: usize) -> Arc<Shard> {
         Arc::clone(&self.shards[core % self.shards.len()])
@@ -93,8 +135,12 @@ impl FlowTable {
     pub fn load(&self) -> LoadHistogram {
         let mut load = LoadHistogram::empty();
         for shard in &self.shards {
-            let remaining = shard.remaining();
-            load.extend(remaining.iter().map(|(_, flow)| flow.load(Relaxed)));
+            let in_flight = shard.in_flight();
+            load.extend(
+                in_flight
+                    .iter()
+                    .map(|(_, flow)| flow.remaining.load(Relaxed)),
+            );
         }
         load
     }
@@ -103,8 +149,27 @@ impl FlowTable {
     pub fn in_flight(&self) -> u64 {
         self.shards
             .iter()
-            .map(|shard| shard.remaining().len() as u64)
+            .map(|shard| shard.in_flight().len() as u64)
             .sum()
+    }
+
+    /// The largest flows in flight, at most `most`, largest first.
+    ///
+    /// Each core's flows are looked through while it cannot begin or end any: about a microsecond for
+    /// a hundred of them. For people who look once a second, not for decisions.
+    pub fn largest(&self, most: usize) -> Vec<SeenFlow> {
+        let mut largest: BinaryHeap<Ranked> = BinaryHeap::with_capacity(most + 1);
+        for shard in &self.shards {
+            let in_flight = shard.in_flight();
+            for (_, flow) in in_flight.iter().filter(|(_, flow)| flow.label.is_some()) {
+                largest.push(Ranked(Arc::clone(flow)));
+                if largest.len() > most {
+                    largest.pop();
+                }
+            }
+        }
+        let sorted = largest.into_sorted_vec().into_iter();
+        sorted.filter_map(|Ranked(flow)| flow.seen()).collect()
     }
 
     /// What the last second brought the connections that were sending, over all cores.
@@ -158,12 +223,25 @@ impl FlowTable {
 impl Shard {
     /// Begins a flow of `bytes`.
     pub fn begin(self: &Arc<Self>, bytes: u64) -> Flow {
-        let remaining = Arc::new(AtomicU64::new(bytes));
-        let slot = self.remaining().insert(Arc::clone(&remaining));
+        self.enter(bytes, None)
+    }
+
+    /// Begins a flow of `bytes` that is shown to people.
+    pub fn begin_labelled(self: &Arc<Self>, bytes: u64, label: Label) -> Flow {
+        self.enter(bytes, Some(label))
+    }
+
+    fn enter(self: &Arc<Self>, bytes: u64, label: Option<Label>) -> Flow {
+        let in_flight = Arc::new(InFlight {
+            planned_bytes: bytes,
+            remaining: AtomicU64::new(bytes),
+            label,
+        });
+        let slot = self.in_flight().insert(Arc::clone(&in_flight));
         Flow {
             shard: Arc::clone(self),
             slot,
-            remaining,
+            in_flight,
             sent_bytes: Cell::new(0),
             first_byte: Cell::new(None),
         }
@@ -202,12 +280,63 @@ impl Shard {
 
     /// The lock is held for a slab operation only and nothing in it can panic; should it ever have,
     /// the slab is still a slab.
-    fn remaining(&self) -> std::sync::MutexGuard<'_, Slab<Arc<AtomicU64>>> {
-        self.remaining
+    fn in_flight(&self) -> std::sync::MutexGuard<'_, Slab<Arc<InFlight>>> {
+        self.in_flight
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl InFlight {
+    fn seen(&self) -> Option<SeenFlow> {
+        Some(SeenFlow {
+            label: self.label.clone()?,
+            planned_bytes: self.planned_bytes,
+            remaining_bytes: self.remaining.load(Relaxed),
+        })
+    }
+}
+
+impl Label {
+    /// Longest path that is kept of a flow.
+    pub const MAX_PATH_BYTES: usize = 512;
+
+    /// The label of a flow that begins now.
+    pub fn new(path: &[u8], client: IpAddr, decision: &Decision) -> Self {
+        Self {
+            path: path[..path.len().min(Self::MAX_PATH_BYTES)].into(),
+            client,
+            member: match decision {
+                Decision::Relay(member) => Some(Arc::clone(member)),
+                _ => None,
+            },
+            began: Instant::now(),
+        }
+    }
+}
+
+/// Flows in the order of their sizes, largest first.
+struct Ranked(Arc<InFlight>);
+
+impl Ord for Ranked {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.0.planned_bytes.cmp(&self.0.planned_bytes)
+    }
+}
+
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Ranked {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Ranked {}
 
 impl Flow {
     /// Counts bytes the kernel has accepted.
@@ -215,8 +344,8 @@ impl Flow {
         if self.first_byte.get().is_none() {
             self.first_byte.set(Some(Instant::now()));
         }
-        let left = self.remaining.load(Relaxed).saturating_sub(bytes);
-        self.remaining.store(left, Relaxed);
+        let remaining = &self.in_flight.remaining;
+        remaining.store(remaining.load(Relaxed).saturating_sub(bytes), Relaxed);
         self.sent_bytes.set(self.sent_bytes.get() + bytes);
         add(&self.shard.bytes, bytes);
     }
@@ -233,20 +362,20 @@ impl Flow {
 
     /// Whether as many bytes have gone out as the flow began with.
     pub fn is_all_sent(&self) -> bool {
-        self.remaining.load(Relaxed) == 0
+        self.in_flight.remaining.load(Relaxed) == 0
     }
 
     /// The body is complete.
     pub fn finish(self) {
-        self.remaining.store(0, Relaxed);
+        self.in_flight.remaining.store(0, Relaxed);
         add(&self.shard.finished, 1);
     }
 }
 
 impl Drop for Flow {
     fn drop(&mut self) {
-        self.shard.remaining().try_remove(self.slot);
-        if self.remaining.load(Relaxed) > 0 {
+        self.shard.in_flight().try_remove(self.slot);
+        if self.in_flight.remaining.load(Relaxed) > 0 {
             add(&self.shard.cut, 1);
         }
     }
@@ -280,5 +409,32 @@ mod tests {
                 errors: 0
             }
         );
+    }
+    #[test]
+    fn the_largest_flows_are_shown_first_and_those_without_a_label_not() {
+        let table = FlowTable::new(2);
+        let client = IpAddr::from([192, 0, 2, 1]);
+        let relay = Decision::Relay(Arc::from("m-1"));
+        let label = |path: &str| Label::new(path.as_bytes(), client, &relay);
+        let flows: Vec<Flow> = (1..=9)
+            .map(|at| {
+                let shard = table.shard(at % 2);
+                shard.begin_labelled(at as u64 * 100, label(&format!("/{at}")))
+            })
+            .collect();
+        let _hidden = table.shard(0).begin(10_000);
+        flows[7].sent(750);
+        let shown = table.largest(3);
+        let sizes: Vec<_> = shown.iter().map(|one| one.planned_bytes).collect();
+        assert_eq!(sizes, [900, 800, 700]);
+        assert_eq!(
+            (shown[1].remaining_bytes, &*shown[1].label.path),
+            (50, &b"/8"[..])
+        );
+        assert_eq!(shown[1].label.member.as_deref(), Some("m-1"));
+        let long = Label::new(&[b'x'; 5000], client, &Decision::Serve);
+        assert_eq!(long.path.len(), Label::MAX_PATH_BYTES);
+        drop(flows);
+        assert_eq!(table.largest(3), []);
     }
 }

@@ -35,7 +35,7 @@ pub use self::{
     },
     clock::{Clock, Now},
     evidence::{MAX_CLIENT_SAMPLES, SendingSample},
-    flows::{Flow, FlowTable, FlowTotals, Shard},
+    flows::{Flow, FlowTable, FlowTotals, Label, SeenFlow, Shard},
     handover::HandedOver,
     listener::{BindError, Binding, Bound, ServeLimits, Serving, any_address, bind},
     observe::{Asked, AskedVersion, Exchange, Outcome},

@@ -120,6 +120,12 @@ impl AskedVersion {
 }
 
 impl<'a> Asked<'a> {
+    /// The target without its query.
+    pub(crate) fn path(&self) -> &'a [u8] {
+        let mut parts = self.target.split(|&byte| byte == b'?');
+        parts.next().unwrap_or_default()
+    }
+
     /// A request whose head was understood; `head` is its bytes.
     pub(crate) fn of_request(head: &'a [u8], request: &Request<'a>) -> Self {
         Self {

@@ -18,7 +18,7 @@ use overspill_http1::range::ByteRange;
 
 use crate::{
     disk,
-    flows::{Flow, Shard},
+    flows::{Flow, Label, Shard},
     observe::Outcome,
     relay::{Relay, Striped},
     service::{Body, FileBody, Part, StreamItem},
@@ -62,9 +62,9 @@ impl fmt::Debug for Reading {
 
 impl Streamed {
     /// `body`, counted as a flow of `shard`.
-    pub fn new(body: Body, shard: &Arc<Shard>) -> Self {
+    pub fn new(body: Body, shard: &Arc<Shard>, label: Label) -> Self {
         let planned_bytes = body.planned_bytes();
-        let flow = shard.begin(planned_bytes);
+        let flow = shard.begin_labelled(planned_bytes, label);
         let left_bytes = (!matches!(body, Body::Stream(_))).then_some(planned_bytes);
         let (source, at_hand) = match body {
             Body::File { file, range } => (Body::Empty, Some(AtHand::File(file, range))),

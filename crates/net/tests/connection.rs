@@ -24,8 +24,8 @@ use overspill_core::{
 };
 use overspill_http1::{range::ByteRange, request::Request, response::HeadWriter, status::Status};
 use overspill_net::{
-    Answer, BindError, Binding, Body, Client, Decision, FileBody, FlowTable, HandedOver, Now,
-    Reply, ServeLimits, Service, Serving, Streamed, bind,
+    Answer, BindError, Binding, Body, Client, Decision, FileBody, FlowTable, HandedOver, Label,
+    Now, Reply, ServeLimits, Service, Serving, Streamed, bind,
 };
 use overspill_store::tree::{Hidden, Opened, Tree};
 use tokio_util::sync::CancellationToken;
@@ -58,7 +58,8 @@ impl Folder {
         let file = self.file("/object");
         let range = ByteRange::new(0, file.file().metadata().unwrap().len()).unwrap();
         let body = Body::File { file, range };
-        let streamed = Streamed::new(body, &FlowTable::new(1).shard(0));
+        let label = Label::new(b"/", Ipv4Addr::LOCALHOST.into(), &Decision::Serve);
+        let streamed = Streamed::new(body, &FlowTable::new(1).shard(0), label);
         HandedOver::Streamed(Box::new(streamed))
     }
 }

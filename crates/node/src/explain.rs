@@ -153,6 +153,24 @@ pub(crate) async fn decisions<R: Role>(
     }))
 }
 
+/// The decisions after the one of this number, newest first, at most `limit`, each with its time
+/// and root.
+pub(crate) fn decided_after<R: Role>(
+    role: &R,
+    number: u64,
+    limit: usize,
+    now: Instant,
+) -> Vec<(Instant, Root, DecisionEntry)> {
+    let Some(dispatcher) = role.dispatcher() else {
+        return Vec::new();
+    };
+    let names = Names(role.name());
+    let decided = dispatcher.decisions(limit);
+    let new = decided.iter().take_while(|one| one.number > number);
+    new.map(|one| (one.at, one.root, names.entry(one, now)))
+        .collect()
+}
+
 async fn subject<R: Role>(role: &Arc<R>, uri: &Uri) -> Result<Subject, ExplainError> {
     let looked = look_up(role, uri, EXPLAIN).await?;
     let (content, revision) = looked.content.ok_or(ExplainError::Unhashed)?;
@@ -293,6 +311,7 @@ impl Names<'_> {
             number: decided.number,
             age_ms: millis(now.saturating_duration_since(decided.at)),
             client: network_of(decided.client),
+            path: None,
             root: decided.root.to_string(),
             bytes: decided.bytes,
             part: match decided.part {
@@ -326,7 +345,7 @@ fn finite(seconds: f64) -> f64 {
     seconds.min(f64::MAX)
 }
 
-fn millis(age: Duration) -> u64 {
+pub(crate) fn millis(age: Duration) -> u64 {
     u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
 }
 

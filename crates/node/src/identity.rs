@@ -26,6 +26,8 @@ pub struct NodeIdentity {
     pub role: &'static str,
     /// `server`, or the member's name.
     pub name: String,
+    /// Where it stands, if anybody said.
+    pub zone: Option<String>,
     /// Software version.
     pub version: &'static str,
     /// When it started.
@@ -217,6 +219,7 @@ impl Meter {
         NodeStatus {
             role: identity.role.to_owned(),
             name: identity.name.clone(),
+            zone: identity.zone.clone(),
             version: identity.version.to_owned(),
             uptime_s: now.saturating_duration_since(identity.started).as_secs(),
             flows: reading.load.flows(),

@@ -10,6 +10,7 @@ mod archive;
 mod cache;
 mod checksums;
 mod complaints;
+mod console;
 mod dispatcher;
 pub mod events;
 mod explain;
@@ -20,6 +21,7 @@ mod links;
 mod listing;
 mod live;
 mod machine;
+mod members;
 mod metalink;
 pub mod metrics;
 mod mime;
@@ -39,6 +41,7 @@ mod service;
 mod settings;
 mod siblings;
 mod sources;
+mod wall;
 
 pub use self::{
     access_log::{
@@ -47,11 +50,13 @@ pub use self::{
     },
     agent_check::{AgentCheck, AgentCheckError, EndingNotice},
     complaints::Complaints,
+    console::{Console, orders_elsewhere},
     dispatcher::{SharedDispatcher, Verdict, Waiting},
     file::{FileVersion, FoundFile},
     identity::{Meter, NodeIdentity, Reading},
     live::{ConfigurationProblem, LiveRate, LiveSettings, LiveTime, SharedLive},
     machine::capacity_prior,
+    members::member_status,
     outboard::OutboardDesk,
     process::{raise_open_files, resident_bytes},
     query::TreeQuery,

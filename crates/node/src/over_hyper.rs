@@ -5,7 +5,7 @@
 //! there is one place where a request for a file is understood, whether it came by HTTP/2 or on a
 //! connection that first asked for something under `/-/`. It must never differ.
 
-use std::{io::Write, sync::Arc};
+use std::{io::Write, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
@@ -14,7 +14,7 @@ use overspill_http1::{
     response::error_body,
     status::Status,
 };
-use overspill_net::{Answer, Body, Client, Decision, HandedOver, Now, Shard, Streamed};
+use overspill_net::{Answer, Body, Client, Decision, HandedOver, Label, Now, Shard, Streamed};
 
 use crate::{role::Role, service::NodeService};
 
@@ -31,7 +31,12 @@ pub(crate) async fn answer<R: Role, B>(
     match parse(&head, &service.head_limits()) {
         Ok(Parsed::Request { request, .. }) => {
             let answer = service.answer_soon(&request, client, now, &mut out).await;
-            response(answer, Bytes::from(out), shard)
+            let about = About {
+                path: request.path(),
+                client: client.address.ip(),
+                shard,
+            };
+            response(answer, Bytes::from(out), &about)
         }
         Ok(Parsed::Partial | Parsed::Http2Preface) => {
             refusal(Status::BadRequest, "this is no request")
@@ -88,7 +93,14 @@ fn of_the_response_connection(name: &HeaderName) -> bool {
     [header::CONNECTION, header::TRANSFER_ENCODING].contains(name)
 }
 
-fn response(answer: Answer, out: Bytes, shard: &Arc<Shard>) -> Response<HandedOver> {
+/// What a body is to be counted as.
+struct About<'a> {
+    path: &'a [u8],
+    client: IpAddr,
+    shard: &'a Arc<Shard>,
+}
+
+fn response(answer: Answer, out: Bytes, about: &About<'_>) -> Response<HandedOver> {
     let Answer::Reply(reply) = answer else {
         return refusal(Status::NotFound, "no such resource");
     };
@@ -107,7 +119,10 @@ fn response(answer: Answer, out: Bytes, shard: &Arc<Shard>) -> Response<HandedOv
     let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
     let body = match reply.body {
         Body::Empty | Body::Notice(_) | Body::Written(_) => HandedOver::Whole(out.slice(body_at..)),
-        body => HandedOver::Streamed(Box::new(Streamed::new(body, shard))),
+        body => {
+            let label = Label::new(about.path, about.client, &reply.decision);
+            HandedOver::Streamed(Box::new(Streamed::new(body, about.shard, label)))
+        }
     };
     let mut response = Response::new(body);
     if reply.decision != Decision::Serve {

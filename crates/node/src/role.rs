@@ -16,6 +16,7 @@ use overspill_store::archive::Contents;
 use overspill_wire::{sources::Complaint, status::FleetStatus};
 
 use crate::{
+    console::Console,
     dispatcher::{SharedDispatcher, Waiting},
     file::FoundFile,
     identity::Meter,
@@ -57,6 +58,11 @@ pub trait Role: Send + Sync + 'static {
     /// Adds the metrics that only a node of this kind has. May read the disk, so it is called off the
     /// serving threads.
     fn measure(&self, _sheet: &mut Sheet) {}
+
+    /// What the console shows; `None` on a node that has none.
+    fn console(&self) -> Option<Arc<Console>> {
+        None
+    }
 
     /// Where outboards are given out; `None` on a node that has none.
     fn outboards(&self) -> Option<Arc<OutboardDesk>> {

@@ -18,7 +18,7 @@ use overspill_net::{Client, HandedOver};
 use overspill_wire::{paths, sources::COMPLAINT_BYTES_MAX};
 use tower::ServiceExt;
 
-use crate::{complaints, explain, metrics, mirrors, outboard, role::Role, sources};
+use crate::{complaints, console, explain, metrics, mirrors, outboard, role::Role, sources};
 
 /// Health, readiness, status, metrics, sources, mirrors and the reasons of any node.
 pub fn common_routes<R: Role>(role: Arc<R>) -> Router {
@@ -47,6 +47,7 @@ pub fn common_routes<R: Role>(role: Arc<R>) -> Router {
             paths::COMPLAINT,
             post(complaints::complain::<R>).layer(DefaultBodyLimit::max(COMPLAINT_BYTES_MAX)),
         )
+        .merge(console::routes())
         .with_state(role)
 }
 

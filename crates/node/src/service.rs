@@ -40,6 +40,7 @@ use crate::{
     archive::{self, Planned},
     cache::{Lack, Ready, ReadyCache, Source},
     checksums::Wanted,
+    console::DemandCounter,
     dispatcher::{Verdict, Waiting},
     listing,
     live::{LiveSettings, SharedLive},
@@ -75,6 +76,7 @@ pub struct NodeService<R> {
     live: SharedLive,
     /// What this core has taken over of it.
     taken_over: RefCell<Arc<LiveSettings>>,
+    demand: Option<DemandCounter>,
 }
 
 impl<R: Role> NodeService<R> {
@@ -93,6 +95,7 @@ impl<R: Role> NodeService<R> {
             relayed: Cell::new(live.relayed),
             live: Arc::clone(&settings.live),
             taken_over: RefCell::new(live),
+            demand: role.console().map(|console| console.demand_of(core)),
             role,
             router,
             flows,
@@ -389,6 +392,9 @@ impl<R: Role> NodeService<R> {
             validators: version.validators(),
         };
         let plan = plan(request, &representation, visit.now.unix);
+        if turn == Turn::First {
+            self.count_demand(ready, visit, &plan);
+        }
         let chosen = match self.promised(visit.query) {
             // Whoever sent the client here has chosen.
             Some(root) if version.content.is_some_and(|(own, _)| own.root == root) => None,
@@ -419,6 +425,21 @@ impl<R: Role> NodeService<R> {
         let mut context = visit.context(out);
         let selected = context.file_head(plan, version.size, lines, boundaries);
         Ok(self.send(selected, ready, chosen, visit, out))
+    }
+
+    /// Counts what a client wants, whoever is going to serve it; not what another node copies.
+    fn count_demand(&self, ready: &Ready, visit: Visit<'_>, plan: &Plan) {
+        let Some(demand) = &self.demand else { return };
+        let bytes = match plan {
+            Plan::Full => ready.version.size,
+            Plan::Partial(range) => range.len(),
+            Plan::Parts(ranges) => ranges.bytes(),
+            _ => return,
+        };
+        if visit.request.method == Method::Get && visit.query.whence != Whence::Here {
+            let root = ready.version.content.map(|(content, _)| content.root);
+            demand.count(&ready.path, root, bytes);
+        }
     }
 
     async fn answer_folder(

@@ -9,6 +9,6 @@ mod sessions;
 mod view;
 
 pub(crate) use self::{
-    routes::{Control, control_routes},
+    routes::{Control, Refusal, control_routes},
     sessions::Sessions,
 };

@@ -4,6 +4,7 @@
 //! [`control`] runs the fleet of mirrors, and [`role`] answers requests over both. It must never
 //! write to the published tree.
 
+mod admin;
 mod check;
 mod control;
 mod damage;
@@ -17,6 +18,7 @@ mod scrub;
 mod token;
 
 pub use self::{
+    admin::{ADMIN_TOKEN_FILE, AdminTokenError},
     publish::Loss,
     run::{Config, Running, StartError, start},
     token::{TokenFileError, read_token},

@@ -12,16 +12,16 @@ use std::{
 };
 
 use overspill_core::{
-    catalog::{Catalog, Entry, Revision},
+    catalog::{Catalog, Entry},
     dispatch::Ticket,
-    fleet::{Condition, Member, MemberId},
+    fleet::MemberId,
     path::CatalogPath,
     root::Root,
 };
 use overspill_net::FileBody;
 use overspill_node::{
-    Ask, Complaints, ConfigurationProblem, FileVersion, Found, FoundFile, Meter, NodeIdentity,
-    OutboardDesk, Role, Route, SharedDispatcher,
+    Ask, Complaints, ConfigurationProblem, Console, FileVersion, Found, FoundFile, Meter,
+    NodeIdentity, OutboardDesk, Role, Route, SharedDispatcher, member_status,
     metrics::{ScrubCounts, Sheet},
     resident_bytes,
 };
@@ -31,7 +31,7 @@ use overspill_store::{
 };
 use overspill_wire::{
     sources::Complaint,
-    status::{CatalogStatus, FleetStatus, MemberStatus},
+    status::{CatalogStatus, FleetStatus},
     view,
 };
 
@@ -50,6 +50,7 @@ pub(crate) struct ServerRole {
     pub(crate) complaints: ComplaintBoxes,
     /// What is wrong with the configuration.
     pub(crate) configuration: ConfigurationProblem,
+    pub(crate) console: Arc<Console>,
 }
 
 /// Where complaints go.
@@ -186,6 +187,10 @@ impl Role for ServerRole {
         Some(Arc::clone(&self.dispatcher))
     }
 
+    fn console(&self) -> Option<Arc<Console>> {
+        Some(Arc::clone(&self.console))
+    }
+
     fn returned_from(&self, member: &MemberId, ask: &Ask<'_>) {
         self.dispatcher.returned_from(member, ask);
     }
@@ -228,40 +233,13 @@ impl Role for ServerRole {
             policy: Some(self.dispatcher.policy().name().to_owned()),
             decisions: Some(self.dispatcher.counts()),
             members,
+            told: Vec::new(),
             problems: self.problems(&catalog),
         }
     }
 
     fn is_ready(&self) -> bool {
         self.published.is_scanned()
-    }
-}
-
-fn member_status(member: &Member, revision: Revision, now: Instant) -> MemberStatus {
-    let report = member.report();
-    let figure = |figure: fn(&overspill_core::fleet::Report) -> u64| report.map_or(0, figure);
-    let condition = report.and_then(|report| match report.condition {
-        Condition::Normal => None,
-        Condition::DiskFull => Some("disk full: it serves what it has and fetches nothing"),
-        Condition::Overloaded => Some("no slot free"),
-        Condition::Draining => Some("finishing what runs"),
-    });
-    MemberStatus {
-        name: member.id().to_string(),
-        url: member.url().to_owned(),
-        state: member.state().to_string(),
-        condition: condition.map(str::to_owned),
-        version: member.hello().version.clone(),
-        lag_revisions: revision
-            .0
-            .saturating_sub(figure(|report| report.complete.0)),
-        missing_bytes: figure(|report| report.missing_bytes),
-        flows: member.load().flows(),
-        egress_bytes_per_s: figure(|report| report.egress_bytes_per_s as u64),
-        capacity_bytes_per_s: member.capacity().bytes_per_s() as u64,
-        flows_served: figure(|report| report.flows_served),
-        bytes_served: figure(|report| report.bytes_served),
-        error_ratio: member.error_ratio(now),
     }
 }
 

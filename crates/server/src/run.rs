@@ -17,8 +17,8 @@ use std::{
 use overspill_core::{dispatch::Settings, fleet::Orders, secret::FleetToken, units::Rate};
 use overspill_net::{BindError, Binding, FlowTable, ServeLimits, Serving, bind};
 use overspill_node::{
-    LiveRate, LiveTime, Meter, NodeIdentity, NodeService, NodeSettings, OutboardDesk, Role,
-    SharedDispatcher, SharedRules, capacity_prior, common_routes, events::event_routes,
+    Console, LiveRate, LiveTime, Meter, NodeIdentity, NodeService, NodeSettings, OutboardDesk,
+    Role, SharedDispatcher, SharedRules, capacity_prior, common_routes, events::event_routes,
     raise_open_files,
 };
 use overspill_store::{
@@ -31,6 +31,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    admin::{Admin, AdminTokenError, Logins, admin_routes, admin_token_of},
     check::Checker,
     control::{Control, Sessions, control_routes},
     orders::KeptOrders,
@@ -73,6 +74,9 @@ pub struct Config {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// The admin token.
+    #[error(transparent)]
+    AdminToken(#[from] AdminTokenError),
     /// The port.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -136,6 +140,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     };
     std::fs::create_dir_all(&config.state).map_err(state_error)?;
     let token = token_of(&config.state)?;
+    let admin_token = admin_token_of(&config.state)?;
     let published = Arc::new(Published::new(random_instance()));
     let live = Live::of(&config);
     let publisher = start_publisher(&config, &live, &tree, &published)?;
@@ -144,9 +149,14 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let (kept, orders) = KeptOrders::open(&config.state);
     let role = Arc::new(make_role(&config, tree, published, &flows, &token, orders));
     let control = make_control(&role, &token, &config.settings.rules, kept);
+    let admin = Arc::new(Admin {
+        logins: Mutex::new(Logins::new(admin_token)),
+        control: Arc::clone(&control),
+    });
     let router = common_routes(Arc::clone(&role))
         .merge(event_routes(&config.settings.events))
-        .merge(control_routes(control));
+        .merge(control_routes(control))
+        .merge(admin_routes(admin));
     let shutdown = CancellationToken::new();
     let (service_role, service_flows) = (Arc::clone(&role), Arc::clone(&flows));
     let settings = NodeSettings {
@@ -265,6 +275,7 @@ fn make_role(
         identity: NodeIdentity {
             role: "server",
             name: "server".to_owned(),
+            zone: config.dispatch.zone.as_ref().map(ToString::to_string),
             version: env!("CARGO_PKG_VERSION"),
             started: Instant::now(),
         },
@@ -273,6 +284,7 @@ fn make_role(
         scrub: Arc::default(),
         complaints: ComplaintBoxes::default(),
         configuration: Arc::clone(&config.settings.configuration),
+        console: Arc::new(Console::new(Arc::clone(flows), Instant::now())),
     }
 }
 
@@ -310,6 +322,7 @@ fn start_ticker(
                     role.meter.sample(now);
                     let clients = role.meter.client_samples();
                     role.dispatcher.see_own_clients(&clients);
+                    role.console.sample(&*role, now);
                 }
             }
         })
@@ -349,6 +362,7 @@ impl Running {
     /// Stops accepting, lets running responses finish for a while, and closes everything.
     pub fn stop(self) {
         self.shutdown.cancel();
+        self.role.console.close();
         self.ticker.thread().unpark();
         self.serving.join();
         self.publisher.stop();

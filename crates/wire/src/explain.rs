@@ -164,6 +164,9 @@ pub struct DecisionEntry {
     pub age_ms: u64,
     /// The network of the client, such as `192.0.2.0/24`: the page is public.
     pub client: String,
+    /// The file, as a URL writes its path, if the node remembers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// The content, in hexadecimal.
     pub root: String,
     /// Bytes of the body.

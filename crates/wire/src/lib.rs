@@ -4,12 +4,14 @@
 //! No type of `core` is serialized, so the wire can change without the core and the core without the
 //! wire. Nothing here sends or receives.
 
+pub mod admin;
 pub mod auth;
 pub mod events;
 pub mod explain;
 pub mod feed;
 pub mod fleet;
 pub mod listing;
+pub mod live;
 pub mod order;
 pub mod paths;
 pub mod sources;

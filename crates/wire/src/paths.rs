@@ -16,6 +16,20 @@ pub const EVENTS: &str = "/-/fleet/events";
 pub const REPORT: &str = "/-/fleet/report";
 /// The fleet for people and programs.
 pub const FLEET: &str = "/-/api/fleet";
+/// The console's page; its parts follow.
+pub const CONSOLE: &str = PREFIX;
+/// The fleet as it goes, an event stream.
+pub const LIVE: &str = "/-/api/live";
+/// The last minutes of a member: `?member=NAME`.
+pub const HISTORY: &str = "/-/api/history";
+/// An admin shows the admin token, and has a session.
+pub const LOGIN: &str = "/-/api/login";
+/// The session's end.
+pub const LOGOUT: &str = "/-/api/logout";
+/// Whether whoever asks is an admin.
+pub const SESSION: &str = "/-/api/session";
+/// What an admin orders.
+pub const ADMIN_ORDER: &str = "/-/api/order";
 /// The last decisions of a node: `?limit=N`.
 pub const DECISIONS: &str = "/-/api/decisions";
 /// The last events of a node: `?after=SEQ&limit=N`.

@@ -21,6 +21,9 @@ pub struct FleetStatus {
     pub decisions: Option<DecisionCounts>,
     /// The members, empty on a mirror.
     pub members: Vec<MemberStatus>,
+    /// On a mirror, the other nodes as its server told of them; empty on the server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<MemberStatus>,
     /// What needs a person's attention, in plain words.
     pub problems: Vec<String>,
 }
@@ -32,6 +35,9 @@ pub struct NodeStatus {
     pub role: String,
     /// `server`, or the member's name.
     pub name: String,
+    /// Where it stands, if anybody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
     /// Software version.
     pub version: String,
     /// Seconds since it started.
@@ -105,7 +111,7 @@ pub struct DecisionCounts {
 }
 
 /// One member as the server sees it.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct MemberStatus {
     /// Its name.
     pub name: String,
@@ -113,6 +119,15 @@ pub struct MemberStatus {
     pub url: String,
     /// Its state, as in LEXICON.
     pub state: String,
+    /// When it came into that state, in milliseconds since 1970.
+    #[serde(default)]
+    pub since_unix_ms: u64,
+    /// Whether it fails too often to be given flows: `ejected` or `probation`; absent if not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<String>,
+    /// Where it stands, if anybody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
     /// What it says is wrong with it, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
@@ -120,6 +135,9 @@ pub struct MemberStatus {
     pub version: String,
     /// Revisions it is behind.
     pub lag_revisions: u64,
+    /// Objects it has still to fetch.
+    #[serde(default)]
+    pub missing_objects: u64,
     /// Bytes it has still to fetch.
     pub missing_bytes: u64,
     /// Flows on it, dispatches on their way included.
@@ -132,6 +150,18 @@ pub struct MemberStatus {
     pub flows_served: u64,
     /// Body bytes it has sent since it started.
     pub bytes_served: u64,
+    /// Flows that ended early since it started, by whoever's fault.
+    #[serde(default)]
+    pub flows_cut: u64,
+    /// Requests that it failed since it started.
+    #[serde(default)]
+    pub errors: u64,
+    /// Share of its processors in use, 0 to 1.
+    #[serde(default)]
+    pub cpu_ratio: f64,
+    /// Share of time that its disk was waited for, 0 to 1.
+    #[serde(default)]
+    pub disk_ratio: f64,
     /// Share of recent dispatches that failed, 0 to 1.
     pub error_ratio: f64,
 }

@@ -124,5 +124,5 @@ fn read_text(root: &Path, path: PathBuf) -> Result<Option<TextFile>> {
     Ok(Some(TextFile { path, text }))
 }
 
-/// Build output and git's own data, at any depth (`fuzz/target`).
-const IGNORED_FOLDERS: [&str; 2] = [".git", "target"];
+/// Build output, what npm installs and git's own data, at any depth (`fuzz/target`).
+const IGNORED_FOLDERS: [&str; 3] = [".git", "target", "node_modules"];

@@ -22,16 +22,13 @@ fn member(at: u64) -> MemberStatus {
         name: format!("m-{at:03}"),
         url: format!("http://192.0.2.{}:8080", at % 256),
         state: if at % 3 == 2 { "down" } else { "ready" }.to_owned(),
-        condition: None,
         version: "0.1.0".to_owned(),
-        lag_revisions: 0,
         missing_bytes: (at % 3) << 20,
         flows: at,
         egress_bytes_per_s: at << 20,
         capacity_bytes_per_s: 4 << 20,
-        flows_served: 0,
-        bytes_served: 0,
         error_ratio: at as f64 / 10.0,
+        ..MemberStatus::default()
     }
 }
 
@@ -48,6 +45,7 @@ fn fleet(members: u64, decided: u64) -> FleetStatus {
             flows_served: 0,
             bytes_served: 0,
             server: None,
+            zone: None,
         },
         instance: "1".to_owned(),
         catalog: CatalogStatus {
@@ -62,6 +60,7 @@ fn fleet(members: u64, decided: u64) -> FleetStatus {
             ..DecisionCounts::default()
         }),
         members: (0..members).map(member).collect(),
+        told: Vec::new(),
         problems: Vec::new(),
     }
 }
@@ -83,6 +82,7 @@ fn decision() -> DecisionEntry {
         number: 7,
         age_ms: 1250,
         client: "192.0.2.0/24".to_owned(),
+        path: None,
         root: "ab".repeat(32),
         bytes: 1536,
         part: PartName::Whole,

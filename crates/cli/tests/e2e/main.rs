@@ -20,6 +20,7 @@ mod checksums;
 mod clients;
 mod commands;
 mod configuration;
+mod console;
 mod crash;
 mod disk;
 mod doctor;

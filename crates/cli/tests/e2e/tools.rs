@@ -7,6 +7,7 @@
 use std::{
     env,
     io::Read,
+    path::Path,
     process::{Child, Command, Output, Stdio},
     thread,
     time::Duration,
@@ -20,6 +21,8 @@ use crate::{
 /// What a test needs and may not have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Need {
+    /// A file or folder, made by `.ci/run`.
+    Path(&'static str),
     /// A program on the path.
     Program(&'static str),
     /// The superuser.
@@ -34,6 +37,7 @@ pub(crate) fn has(test: &str, needs: &[Need]) -> bool {
     let missing = needs.iter().find(|need| !need.is_met());
     let Some(missing) = missing else { return true };
     let reason = match missing {
+        Need::Path(path) => format!("{path} is not there"),
         Need::Program(name) => format!("{name} is not installed"),
         Need::Root => "it needs root".to_owned(),
     };
@@ -48,6 +52,7 @@ pub(crate) fn has(test: &str, needs: &[Need]) -> bool {
 impl Need {
     fn is_met(self) -> bool {
         match self {
+            Self::Path(path) => Path::new(path).exists(),
             Self::Program(name) => env::var_os("PATH").is_some_and(|path| {
                 env::split_paths(&path).any(|folder| folder.join(name).is_file())
             }),

@@ -58,6 +58,8 @@ struct Life {
     hello: Hello,
     detector: Detector,
     joined: Instant,
+    /// When it came into its state.
+    since: Instant,
     report: Option<Report>,
     held: HashSet<Root, foldhash::fast::RandomState>,
     ledger: Ledger,
@@ -108,6 +110,7 @@ impl Member {
                     from: HeardFrom::Itself,
                 },
                 joined: now,
+                since: now,
                 report: None,
                 held: HashSet::default(),
                 ledger: Ledger::default(),
@@ -176,6 +179,11 @@ impl Member {
     /// When it joined.
     pub fn joined(&self) -> Instant {
         self.life.joined
+    }
+
+    /// When it came into the state it is in.
+    pub fn in_state_since(&self) -> Instant {
+        self.life.since
     }
 
     /// Flows on it: reported ones and dispatches on their way.
@@ -288,6 +296,7 @@ impl Member {
         new.life.is_drained = self.life.is_drained;
         new.life.dispatched = self.life.dispatched;
         new.life.lost = self.life.lost;
+        new.life.since = self.life.since;
         new.state = self.state;
         new.standing = self.standing;
         *self = new;
@@ -426,6 +435,9 @@ impl Member {
         if state == MemberState::Ready && is_new {
             self.life.ramp = Ramp::begin(now, founded);
             self.refresh(now);
+        }
+        if state != self.state {
+            self.life.since = now;
         }
         std::mem::replace(&mut self.state, state)
     }

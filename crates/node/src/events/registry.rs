@@ -92,6 +92,18 @@ pub const EVENTS: &[EventKind] = &[
         "",
     ),
     event(
+        "admin-logged-in",
+        INFO,
+        "Somebody showed the admin token and may give orders from the console for twelve hours.",
+        "If it was none of you, remove `admin-token` from the state folder and restart the server.",
+    ),
+    event(
+        "admin-refused",
+        WARN,
+        "Somebody asked to be an admin with a wrong token, or too often.",
+        "If it goes on, keep that network away from the server.",
+    ),
+    event(
         "agent-check-failed",
         ERROR,
         "Nobody answers HAProxy at `--agent-check` any more; HAProxy keeps the last weight.",
@@ -450,7 +462,7 @@ pub const EVENTS: &[EventKind] = &[
     event(
         "token-readable",
         WARN,
-        "Other users of the machine can read the fleet token.",
+        "Other users of the machine can read the fleet token, or that of admins.",
         "`chmod 600` the file; if somebody may have read it, delete it, and start server and \
          mirrors with a new one.",
     ),

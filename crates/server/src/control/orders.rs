@@ -50,11 +50,7 @@ pub(super) async fn order(
     let nonce = lock(&control.sessions)
         .prove_order(Instant::now(), &request)
         .map_err(refuse)?;
-    let carrying = Arc::clone(&control);
-    let carried = tokio::task::spawn_blocking(move || carrying.carry_out(&order)).await;
-    let said = carried
-        .unwrap_or(Err(OrderError::GivenUp))
-        .map_err(refuse_order)?;
+    let said = control.order(order).await?;
     let nonces = Nonces {
         operator: &nonce,
         server: &request.nonce,
@@ -64,6 +60,15 @@ pub(super) async fn order(
 }
 
 impl Control {
+    /// Carries out an order that was proved, off the serving thread; what is the case then, in words.
+    pub(crate) async fn order(self: &Arc<Self>, order: Order) -> Result<String, Refusal> {
+        let carrying = Arc::clone(self);
+        let carried = tokio::task::spawn_blocking(move || carrying.carry_out(&order)).await;
+        carried
+            .unwrap_or(Err(OrderError::GivenUp))
+            .map_err(refuse_order)
+    }
+
     /// Carries an order out and keeps it; what is the case then, in words. Waits for the disk.
     fn carry_out(&self, order: &Order) -> Result<String, OrderError> {
         let kept = lock(&self.orders);

@@ -65,7 +65,7 @@ pub(crate) struct Control {
 const PING_EVERY: Duration = Duration::from_secs(1);
 
 /// A refusal: a status and one line of text.
-pub(super) type Refusal = (StatusCode, String);
+pub(crate) type Refusal = (StatusCode, String);
 
 /// The control plane's routes.
 pub(crate) fn control_routes(control: Arc<Control>) -> Router {

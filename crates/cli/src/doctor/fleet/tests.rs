@@ -17,16 +17,9 @@ fn member(name: &str) -> MemberStatus {
         name: name.to_owned(),
         url: "http://192.0.2.2:8080".to_owned(),
         state: "ready".to_owned(),
-        condition: None,
         version: "0.1.0".to_owned(),
-        lag_revisions: 0,
-        missing_bytes: 0,
-        flows: 0,
-        egress_bytes_per_s: 0,
         capacity_bytes_per_s: 1,
-        flows_served: 0,
-        bytes_served: 0,
-        error_ratio: 0.0,
+        ..MemberStatus::default()
     }
 }
 
@@ -43,12 +36,14 @@ fn fleet() -> FleetStatus {
             flows_served: 0,
             bytes_served: 0,
             server: None,
+            zone: None,
         },
         instance: "1".to_owned(),
         catalog: CatalogStatus::default(),
         policy: None,
         decisions: None,
         members: vec![member("oslo")],
+        told: Vec::new(),
         problems: Vec::new(),
     }
 }
