@@ -12,6 +12,7 @@ mod load;
 mod needs;
 mod net;
 mod outcome;
+mod plot;
 mod processor;
 mod redirects;
 mod report;
@@ -58,6 +59,9 @@ pub(crate) struct Args {
     /// File for all figures, JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Run nothing: print a picture, SVG, of the figures in this file that --json wrote
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     /// Where files are put and removed again [default: memory, if there is a file system in it]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -85,6 +89,9 @@ pub(crate) fn run(args: &Args, root: &Path) -> ExitCode {
 }
 
 fn try_run(args: &Args, root: &Path) -> Result<()> {
+    if let Some(path) = &args.plot {
+        return print(&picture(path)?);
+    }
     if let Some(reason) = missing(&needs::ALL) {
         bail!("the lab cannot run: {reason}");
     }
@@ -102,6 +109,13 @@ fn try_run(args: &Args, root: &Path) -> Result<()> {
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
+}
+
+/// The picture of the figures in a file.
+fn picture(path: &Path) -> Result<String> {
+    let figures = fs::read_to_string(path);
+    let figures = figures.with_context(|| format!("cannot read {}", path.display()))?;
+    plot::svg(&serde_json::from_str(&figures)?)
 }
 
 impl Args {

@@ -70,3 +70,32 @@ fn checkout_root() -> Result<PathBuf> {
         .map(Path::to_owned)
         .context("the package xtask lies in no workspace")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// They measure for minutes, so that documentation is held only against the command line.
+    #[test]
+    fn the_chores_that_the_documentation_names_exist() {
+        let root = checkout_root().unwrap();
+        let pages = fs::read_dir(root.join("docs")).unwrap();
+        let mut pages: Vec<_> = pages.map(|page| page.unwrap().path()).collect();
+        pages.retain(|page| page.extension().is_some_and(|name| name == "md"));
+        pages.push(root.join("README.md"));
+        let mut chores = 0;
+        for page in pages {
+            let text = fs::read_to_string(&page).unwrap();
+            for line in text.lines().filter(|line| line.starts_with("cargo xtask ")) {
+                let bare = line.split(['#', '>']).next().unwrap_or_default();
+                let words = bare.split_whitespace().skip(1);
+                let parsed = Arguments::try_parse_from(words);
+                assert!(parsed.is_ok(), "{}: {line}: {parsed:?}", page.display());
+                chores += 1;
+            }
+        }
+        assert!(chores >= 4, "only {chores} chores were found");
+    }
+}

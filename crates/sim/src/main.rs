@@ -162,3 +162,27 @@ fn print(tables: &[Table], seed: Seed, scale: Scale) -> anyhow::Result<ExitCode>
     }
     Ok(code)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They simulate for minutes, so that documentation is held only against the command line.
+    #[test]
+    fn the_commands_that_the_documentation_names_exist() {
+        let start = "cargo run -p overspill-sim --release -- ";
+        let mut commands = 0;
+        for page in ["balancing", "simulation"] {
+            let path = format!("{}/../../docs/{page}.md", env!("CARGO_MANIFEST_DIR"));
+            let text = fs::read_to_string(path).unwrap();
+            for command in text.lines().filter_map(|line| line.strip_prefix(start)) {
+                let bare = command.split('#').next().unwrap_or_default();
+                let words = ["overspill-sim"].into_iter().chain(bare.split_whitespace());
+                let parsed = Cli::try_parse_from(words);
+                assert!(parsed.is_ok(), "{page}: {command}: {parsed:?}");
+                commands += 1;
+            }
+        }
+        assert!(commands >= 5, "only {commands} commands were found");
+    }
+}
