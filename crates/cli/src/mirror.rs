@@ -130,14 +130,15 @@ async fn serve(
         None => ExitCode::SUCCESS,
     };
     if code == ExitCode::SUCCESS {
-        surroundings.ending();
         tracing::info!(
             event = "node-ending",
             "ending: running downloads may finish; ask again to end at once"
         );
-        signals
-            .unless_again(running.drain(config.limits.drain))
-            .await;
+        let drained = async {
+            // A balancer in front hears of it while the server does.
+            tokio::join!(surroundings.ending(), running.drain(config.limits.drain))
+        };
+        signals.unless_again(drained).await;
     }
     let stop = move || {
         running.stop();

@@ -9,7 +9,7 @@ use overspill_core::{
     policy::PolicyKind,
     units::{Rate, counted, display_size},
 };
-use overspill_server::{ADMIN_TOKEN_FILE, Config, Loss, Running, start};
+use overspill_server::{ADMIN_TOKEN_FILE, Config, Loss, Running, is_published, start};
 use overspill_store::tree::{Hidden, Tree};
 
 use crate::{
@@ -147,17 +147,19 @@ async fn serve(
     });
     signals.until_asked(&failed, tending).await;
     let is_failure = failed.is_cancelled();
-    surroundings.ending();
     tracing::info!(
         event = "node-ending",
         "ending: running downloads may finish; ask again to end at once"
     );
-    let stop = move || {
-        running.stop();
-        // After the last flow, so that its line is written.
-        drop(surroundings);
+    let stopping = async {
+        surroundings.ending().await;
+        let stop = move || {
+            running.stop();
+            // After the last flow, so that its line is written.
+            drop(surroundings);
+        };
+        tokio::task::spawn_blocking(stop).await
     };
-    let stopping = tokio::task::spawn_blocking(stop);
     signals.unless_again(stopping).await;
     if is_failure {
         ExitCode::FAILURE
@@ -187,6 +189,14 @@ impl ServiceArgs for Args {
             found.push(Contradiction {
                 options: vec!["--state"],
                 message: format!("cannot use the state folder: {reason}; give a writable one"),
+            });
+        }
+        if is_published(&self.state_folder(), &self.folder, hidden) {
+            found.push(Contradiction {
+                options: vec!["--state"],
+                message: "the state folder lies in the published folder, so everybody could read \
+                          the tokens; give another with --state"
+                    .to_owned(),
             });
         }
         found

@@ -132,6 +132,9 @@ pub(crate) struct Surroundings {
     configuration: ConfigurationProblem,
 }
 
+/// A balancer that asks once a second has heard of the end by then.
+const BALANCER_HEARS: Duration = Duration::from_secs(2);
+
 impl Surroundings {
     /// Where to listen; what others are told comes first. That is https if somebody vouches for it:
     /// clients of either scheme may be sent there.
@@ -248,10 +251,11 @@ impl Surroundings {
         }
     }
 
-    /// The service is about to end; balancers are told.
-    pub(crate) fn ending(&self) {
+    /// The service is about to end: a balancer in front is told, and given the time to hear it.
+    pub(crate) async fn ending(&self) {
         if let Some(agent) = &self.agent {
             agent.ending();
+            tokio::time::sleep(BALANCER_HEARS).await;
         }
     }
 

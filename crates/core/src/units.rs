@@ -64,6 +64,13 @@ impl FromStr for Rate {
                 }
             }
         };
+        // Mb, or a bare M, is a byte to some and a bit to others.
+        let is_clear = bits > 1.0
+            || amount.ends_with('B')
+            || !amount.ends_with(|c: char| c.is_ascii_alphabetic());
+        if !is_clear {
+            return Err(error());
+        }
         let amount = if bits > 1.0 && amount.ends_with(|c: char| c.is_ascii_alphabetic()) {
             parse_size(&format!("{amount}B"))
         } else {
@@ -144,7 +151,17 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["", "fast", "0", "-1", "10 parsecs", "1/s/s", "0bit/s"] {
+        for text in [
+            "",
+            "fast",
+            "0",
+            "-1",
+            "10 parsecs",
+            "1/s/s",
+            "0bit/s",
+            "1G",
+            "9Mb/s",
+        ] {
             assert_eq!(
                 text.parse::<Rate>(),
                 Err(UnitError::Rate(text.to_owned())),

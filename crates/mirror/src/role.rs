@@ -289,8 +289,15 @@ impl Role for MirrorRole {
     }
 
     fn is_ready(&self) -> bool {
-        let complete = self.replica.progress().complete;
-        let has_all = matches!(*self.link.borrow(), Link::Connected(server) if complete >= server);
+        let progress = self.replica.progress();
+        let has_all = match *self.link.borrow() {
+            Link::Connected(server) => progress.complete >= server,
+            // All it was ever told of: a fleet behind a balancer must not go down with its server.
+            Link::Away(_) => {
+                progress.catalog > Revision::ZERO && progress.complete >= progress.catalog
+            }
+            Link::Refused(_) => false,
+        };
         has_all && self.replica.is_durable()
     }
 }

@@ -13,13 +13,13 @@ mod routes;
 mod viewer;
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
+use overspill_core::limit::{Prefix, PrefixBits};
 use overspill_net::FlowTable;
 use overspill_wire::live::{LiveSnapshot, MemberHistory};
 use tokio::sync::watch as channel;
@@ -40,7 +40,35 @@ pub struct Console {
     demand: Demand,
     state: Mutex<State>,
     told: channel::Sender<Told>,
-    viewers: AtomicUsize,
+    viewers: Mutex<Viewers>,
+}
+
+/// Open streams, by the network they go to.
+#[derive(Debug, Default)]
+struct Viewers {
+    all: usize,
+    by_network: HashMap<Prefix, usize>,
+}
+
+impl Viewers {
+    /// Takes a place for one more, if there is one for this network.
+    fn enter(&mut self, network: Prefix) -> Option<()> {
+        let here = self.by_network.get(&network).copied().unwrap_or(0);
+        (self.all < VIEWERS_MAX && here < VIEWERS_OF_NETWORK_MAX).then(|| {
+            self.all += 1;
+            self.by_network.insert(network, here + 1);
+        })
+    }
+
+    fn leave(&mut self, network: Prefix) {
+        self.all = self.all.saturating_sub(1);
+        if let Some(here) = self.by_network.get_mut(&network) {
+            *here -= 1;
+            if *here == 0 {
+                self.by_network.remove(&network);
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -51,6 +79,8 @@ struct State {
 
 /// Most streams at a time. Each costs what it is sent: below 1 KiB a second for each busy member.
 pub(crate) const VIEWERS_MAX: usize = 64;
+/// Most streams to one network, so that nobody takes all of them.
+pub(crate) const VIEWERS_OF_NETWORK_MAX: usize = 16;
 
 impl Console {
     /// The console of a node whose flows these are.
@@ -62,7 +92,7 @@ impl Console {
                 maker: Maker::new(flows),
             }),
             told: channel::Sender::new(Told::Nothing),
-            viewers: AtomicUsize::new(0),
+            viewers: Mutex::default(),
         }
     }
 
@@ -74,7 +104,7 @@ impl Console {
         let mut state = self.state();
         let members = frame::known_members(&status);
         state.ring.push(second, members);
-        if self.viewers.load(Relaxed) > 0 {
+        if self.viewers().all > 0 {
             let frame = state.maker.make(role, &self.demand, status, now);
             self.tell(Told::Frame(Arc::new(frame)));
         }
@@ -95,12 +125,17 @@ impl Console {
         self.state().ring.of_member(name)
     }
 
-    /// Begins a stream; `None` if there are [`VIEWERS_MAX`] already.
-    pub(crate) fn open_stream<R: Role>(self: &Arc<Self>, role: &R) -> Option<Viewer> {
-        let has_room = |viewers: usize| (viewers < VIEWERS_MAX).then_some(viewers + 1);
-        self.viewers.fetch_update(Relaxed, Relaxed, has_room).ok()?;
+    /// Begins a stream; `None` if there are [`VIEWERS_MAX`] already, or
+    /// [`VIEWERS_OF_NETWORK_MAX`] to the client's network.
+    pub(crate) fn open_stream<R: Role>(
+        self: &Arc<Self>,
+        role: &R,
+        client: IpAddr,
+    ) -> Option<Viewer> {
+        let network = Prefix::of(client, PrefixBits::default());
+        self.viewers().enter(network)?;
         // From here on it is given back when it is dropped.
-        let viewer = Viewer::new(Arc::clone(self), self.told.subscribe());
+        let viewer = Viewer::new(Arc::clone(self), network, self.told.subscribe());
         self.begin(role);
         Some(viewer)
     }
@@ -129,6 +164,11 @@ impl Console {
             }
             is_open
         });
+    }
+
+    /// Held for a few additions that cannot panic.
+    fn viewers(&self) -> MutexGuard<'_, Viewers> {
+        self.viewers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A panic inside would have been a bug; what is shown would still be figures.

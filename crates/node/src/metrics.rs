@@ -18,6 +18,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use tokio::sync::Semaphore;
 
 pub(crate) use self::load_report::{LoadFormat, load_line};
 pub use self::{
@@ -28,11 +29,15 @@ pub use self::{
 pub use crate::complaints::COMPLAINTS;
 use crate::role::Role;
 
+/// Scrapes at a time, of all cores: each takes one of the few threads that wait for disks.
+static SCRAPES: Semaphore = Semaphore::const_new(1);
+
 /// `GET /-/metrics`.
 pub(crate) async fn metrics<R: Role>(State(role): State<Arc<R>>, fields: HeaderMap) -> Response {
     let format = Format::accepted(fields.get_all(header::ACCEPT));
     // Some figures are read from the disk and from /proc, and the number of members has no small
     // bound: not on a serving thread.
+    let _turn = SCRAPES.acquire().await;
     let collected = tokio::task::spawn_blocking(move || collect(role.as_ref(), format)).await;
     match collected {
         Ok(text) => {

@@ -15,11 +15,12 @@ mod publish;
 mod role;
 mod run;
 mod scrub;
+mod secret_file;
 mod token;
 
 pub use self::{
     admin::{ADMIN_TOKEN_FILE, AdminTokenError},
     publish::Loss,
-    run::{Config, Running, StartError, start},
+    run::{Config, Running, StartError, is_published, start},
     token::{TokenFileError, read_token},
 };

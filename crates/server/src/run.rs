@@ -6,9 +6,10 @@
 mod change;
 
 use std::{
+    ffi::OsStr,
     io,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
@@ -91,6 +92,15 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The state folder would be published, its secrets included.
+    #[error(
+        "the state folder {path} lies in the published folder, so everybody could read the tokens; \
+         give another with --state"
+    )]
+    StatePublished {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A thread could not be started.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -128,6 +138,23 @@ const TICK: Duration = Duration::from_millis(100);
 /// Length of an egress sample, in ticks.
 const SAMPLE_TICKS: u32 = 10;
 
+/// Whether clients of `tree` could read what lies in `folder`, which need not exist yet.
+pub fn is_published(folder: &Path, tree: &Path, hidden: Hidden) -> bool {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    // What does not exist yet will lie below what does.
+    let resolved = absolute.ancestors().find_map(|known| {
+        let rest = absolute.strip_prefix(known).ok()?;
+        Some(known.canonicalize().ok()?.join(rest))
+    });
+    let (Some(folder), Ok(tree)) = (resolved, tree.canonicalize()) else {
+        return false;
+    };
+    let is_dotfile = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
+    folder
+        .strip_prefix(&tree)
+        .is_ok_and(|below| hidden == Hidden::Show || !below.iter().any(is_dotfile))
+}
+
 /// Starts a server; it serves when this returns.
 pub fn start(config: Config) -> Result<Running, StartError> {
     let tree = Arc::new(Tree::open(&config.tree, config.hidden)?);
@@ -138,6 +165,9 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         path: config.state.clone(),
         source,
     };
+    if is_published(&config.state, &config.tree, config.hidden) {
+        return Err(StartError::StatePublished { path: config.state });
+    }
     std::fs::create_dir_all(&config.state).map_err(state_error)?;
     let token = token_of(&config.state)?;
     let admin_token = admin_token_of(&config.state)?;

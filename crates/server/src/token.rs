@@ -1,16 +1,16 @@
-//! The token file: made once, readable by its owner alone.
+//! The fleet token in its file.
 //!
-//! It must never be overwritten, and never be used when others can read it without saying so.
+//! It must never be made anew while there is a file, whatever that holds.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    io,
     path::{Path, PathBuf},
 };
 
 use overspill_core::secret::{FleetToken, TokenError};
 use thiserror::Error;
+
+use crate::secret_file;
 
 /// Why the token file is of no use. The operator's to mend.
 #[derive(Debug, Error)]
@@ -54,15 +54,7 @@ pub fn read_token(path: &Path) -> Result<FleetToken, TokenFileError> {
         path: path.to_owned(),
         source,
     };
-    let text = fs::read_to_string(path).map_err(io_error)?;
-    let mode = fs::metadata(path).map_err(io_error)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        let file = path.display();
-        tracing::warn!(
-            event = "token-readable", %file,
-            "other users can read the fleet token; chmod 600 {file}"
-        );
-    }
+    let text = secret_file::read(path, "the fleet token").map_err(io_error)?;
     text.parse().map_err(|source| TokenFileError::Content {
         path: path.to_owned(),
         source,
@@ -73,13 +65,7 @@ fn make(path: &Path) -> Result<FleetToken, TokenFileError> {
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| TokenFileError::NoRandomness)?;
     let token = FleetToken::from_random(bytes);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| writeln!(file, "{}", token.reveal()));
-    written.map_err(|source| TokenFileError::Io {
+    secret_file::make(path, &token.reveal()).map_err(|source| TokenFileError::Io {
         path: path.to_owned(),
         source,
     })?;
@@ -88,6 +74,8 @@ fn make(path: &Path) -> Result<FleetToken, TokenFileError> {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
     use super::*;
 
     #[test]

@@ -3,10 +3,13 @@
 //! A mistake never hides another one: reading goes on behind it. A document must never be put in
 //! force while it has problems; that is for whoever reads it to see to.
 
-use std::{collections::BTreeSet, fs, io::Read, path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet, fs, io::Read, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc,
+};
 
 use overspill_core::fleet::Zones;
 use overspill_node::Rules;
+use rustix::fs::OFlags;
 use toml::{
     Spanned,
     de::{DeString, DeTable, DeValue},
@@ -234,7 +237,16 @@ fn read_text(path: &Path) -> Result<String, Problem> {
             "cannot read {path}: {reason}; give a readable file with --config"
         ))
     };
-    let file = fs::File::open(path).map_err(|error| told(error.to_string()))?;
+    // Neither opening nor reading may wait for somebody: a running service reads this, too.
+    let file = fs::File::options()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+        .map_err(|error| told(error.to_string()))?;
+    let facts = file.metadata().map_err(|error| told(error.to_string()))?;
+    if !facts.is_file() {
+        return Err(told("it is not a regular file".to_owned()));
+    }
     let mut bytes = Vec::new();
     file.take(MAX_FILE_BYTES + 1)
         .read_to_end(&mut bytes)

@@ -248,6 +248,24 @@ fn each_line_of_the_template_can_be_meant() {
 }
 
 #[test]
+fn what_could_be_waited_for_is_no_configuration_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    let kind = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
+    for path in [pipe.as_path(), folder.path()] {
+        let arguments = ["--config", path.to_str().unwrap()].map(str::to_owned);
+        let problems = given::<serve::Args>(&arguments).settle(&Environment::default());
+        let problems = problems.unwrap_err();
+        assert!(
+            problems[0].message.contains("it is not a regular file"),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
 fn the_page_of_the_reference_is_made_from_the_options() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let page = fs::read_to_string(&path).unwrap();

@@ -186,7 +186,11 @@ fn health(status: &Result<u16, String>) -> Finding {
             format!("it answers {status}"),
             "check that the URL is that of an Overspill node, and the proxies before it",
         ),
-        Err(error) => Finding::fail("health", error.clone(), "check that the node runs"),
+        Err(error) => Finding::fail(
+            "health",
+            error.clone(),
+            "check that the node runs, and with https whom you trust (--ca-file)",
+        ),
     }
 }
 
@@ -315,6 +319,10 @@ fn state(url: &str, member: &MemberStatus) -> Finding {
 fn lag(member: &MemberStatus) -> Finding {
     let name = &member.name;
     match (member.lag_revisions, member.missing_bytes) {
+        (0, 0) if !matches!(member.state.as_str(), "ready" | "draining") => Finding::ok(
+            "lag",
+            format!("{name} had everything when it was last heard"),
+        ),
         (0, 0) => Finding::ok("lag", format!("{name} has everything")),
         (revisions, bytes) => Finding::warn(
             "lag",

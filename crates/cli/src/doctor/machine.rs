@@ -64,8 +64,8 @@ pub(super) struct State {
     pub(super) room: Option<Result<Room, String>>,
     /// Whether we may write there; an error in words if not.
     pub(super) write_error: Option<String>,
-    /// Permission bits of the token file, if there is one.
-    pub(super) token_mode: Option<u32>,
+    /// The token files that are there, each with its permission bits.
+    pub(super) token_modes: Vec<(&'static str, u32)>,
     /// What is wrong with the index, if there is one.
     pub(super) index: Option<Result<(), String>>,
 }
@@ -249,7 +249,8 @@ fn of_state(state: &State) -> Vec<Finding> {
         )),
         None => {}
     }
-    findings.extend(state.token_mode.map(|mode| token(state, mode)));
+    let modes = state.token_modes.iter();
+    findings.extend(modes.map(|&(name, mode)| token(state, name, mode)));
     findings.extend(state.index.as_ref().map(|read| index(state, read)));
     findings
 }
@@ -288,13 +289,13 @@ fn free_inodes(state: &State, room: Room) -> Finding {
     }
 }
 
-fn token(state: &State, mode: u32) -> Finding {
-    let file = state.path.join("token");
+fn token(state: &State, name: &'static str, mode: u32) -> Finding {
+    let file = state.path.join(name);
     let file = file.display();
     match mode & 0o077 {
-        0 => Finding::ok("token", format!("only its owner can read {file}")),
+        0 => Finding::ok(name, format!("only its owner can read {file}")),
         _ => Finding::fail(
-            "token",
+            name,
             format!("other users can read {file} (mode {:o})", mode & 0o7777),
             format!("chmod 600 {file}"),
         ),

@@ -68,8 +68,10 @@ struct WatchedFile {
     path: PathBuf,
     /// As it was when it was read last.
     read: Stamp,
-    /// As it was at the last look, if it was not that.
+    /// As it was at the last look, if it was not that, or somebody asked.
     changing: Option<Stamp>,
+    /// Whether it is to be read even if it is as it was.
+    is_asked: bool,
 }
 
 /// What a file looks like from outside, behind any links; `None` if it is not there.
@@ -118,7 +120,10 @@ impl<T: ServiceArgs> Reloading<T> {
             };
             // Both only wait.
             tokio::select! {
-                Some(()) = hang_up => return self.hung_up(),
+                Some(()) = hang_up => match (self.hung_up(), &mut self.file) {
+                    (Due::Reload, Some(file)) => file.ask(),
+                    (due, _) => return due,
+                },
                 _ = self.ticks.tick() => {}
             }
             if self.file.as_mut().is_some_and(WatchedFile::has_changed) {
@@ -288,19 +293,27 @@ impl WatchedFile {
             read: stamp_of(&path),
             path,
             changing: None,
+            is_asked: false,
         }
+    }
+
+    /// Has it read as soon as it is at rest, changed or not.
+    fn ask(&mut self) {
+        self.is_asked = true;
+        self.changing = Some(stamp_of(&self.path));
     }
 
     /// Takes the file as it is now for read.
     fn note(&mut self) {
         self.read = stamp_of(&self.path);
         self.changing = None;
+        self.is_asked = false;
     }
 
-    /// Whether it is another than was read, and at rest.
+    /// Whether it is another than was read, or asked for, and at rest.
     fn has_changed(&mut self) -> bool {
         let now = stamp_of(&self.path);
-        if now == self.read {
+        if now == self.read && !self.is_asked {
             self.changing = None;
             return false;
         }

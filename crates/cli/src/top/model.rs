@@ -172,7 +172,7 @@ impl Model {
 
     /// The members to be shown, in order.
     pub(super) fn members(&self) -> Vec<&MemberStatus> {
-        let all = self.fleet.iter().flat_map(|fleet| &fleet.members);
+        let all = self.fleet.iter().flat_map(known);
         let mut shown: Vec<_> = all.filter(|member| self.is_wanted(member)).collect();
         shown.sort_by(|one, other| {
             let order = self.sort.compare(one, other);
@@ -318,9 +318,14 @@ fn decided(counts: &DecisionCounts) -> u64 {
     counts.serve + counts.redirect + counts.relay + counts.reject
 }
 
+/// Everybody else the node knows of: a server's members, or what a mirror was told.
+fn known(fleet: &FleetStatus) -> impl Iterator<Item = &MemberStatus> {
+    fleet.members.iter().chain(&fleet.told)
+}
+
 /// What all nodes send together.
 fn throughput(fleet: &FleetStatus) -> u64 {
-    let members = fleet.members.iter().map(|member| member.egress_bytes_per_s);
+    let members = known(fleet).map(|member| member.egress_bytes_per_s);
     members.sum::<u64>() + fleet.node.egress_bytes_per_s
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Screen {
     is_over: Arc<AtomicBool>,
 }
 
+/// How long the end of the thread that reads the keyboard is waited for.
+const KEYBOARD_ENDS: Duration = Duration::from_millis(500);
 /// How long the keyboard is waited for before it is looked whether all is over.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -75,8 +77,11 @@ impl Drop for Screen {
     fn drop(&mut self) {
         self.is_over.store(true, Relaxed);
         if let Some(keyboard) = self.keyboard.take() {
-            // It only reads; a panic there has been told already.
-            let _ = keyboard.join();
+            // Without a terminal it may never come back from reading: then it ends with the process.
+            let begun = Instant::now();
+            while !keyboard.is_finished() && begun.elapsed() < KEYBOARD_ENDS {
+                thread::park_timeout(LOOK_EVERY / 10);
+            }
         }
         // Nothing is left to be done if the terminal is gone.
         let _ = ratatui::try_restore();

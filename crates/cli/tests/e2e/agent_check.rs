@@ -15,7 +15,7 @@ use std::{
 use rustix::process::Signal;
 
 use crate::{
-    fleet::{Fleet, Setup, overspill},
+    fleet::{Fleet, Node, Setup, mirror, overspill},
     http::{self, Wire, request},
     stage::{LONG, Stage, content, wait_for},
     tools::{Need, has, run_within},
@@ -97,14 +97,20 @@ fn an_agent_says_ready_then_drain_when_it_is_ordered_and_when_it_ends() {
 }
 
 #[test]
-fn a_mirror_without_its_files_is_down() {
-    let fleet = fleet(Stage::new());
-    let mirror = &fleet.mirrors[0];
-    let agent = mirror.agent().unwrap();
-    fleet.server.signal(Signal::KILL);
+fn a_mirror_stays_up_without_its_server_if_it_has_all_files() {
+    let mut fleet = fleet(Stage::new());
+    fleet.server.kill();
+    let complete = &fleet.mirrors[0];
     wait_for("a mirror that has lost its server", LONG, || {
-        ask(agent) == "down #not all files are here yet\n"
+        complete.status().node.server.as_deref() == Some("away")
     });
+    let said = ask(complete.agent().unwrap());
+    assert!(said.starts_with("ready up "), "{said}");
+    // One that has nothing yet cannot know what there is.
+    let command = mirror(&fleet.stage, "empty", &fleet.server, CAPACITY);
+    let empty = Node::start(&fleet.stage, "empty", command);
+    let said = ask(empty.agent().unwrap());
+    assert_eq!(said, "down #not all files are here yet\n");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    fleet::{Fleet, Setup, mirror, overspill, serve},
+    fleet::{Fleet, Node, Setup, mirror, overspill, serve},
     stage::{Stage, wait_for},
     tools::run_within,
 };
@@ -56,6 +56,32 @@ fn serve_folder(stage: &Stage, folder: &str) -> Command {
         .arg(stage.path("state"))
         .arg(stage.path(folder));
     command
+}
+
+/// The state folder holds the tokens.
+#[test]
+fn a_state_folder_is_never_published() {
+    let stage = Stage::new();
+    stage.write("file", b"x");
+    let listen = "127.0.0.1:0";
+    let in_tree = |state: &str| {
+        let mut command = overspill(["serve", "--die-with-parent", "--listen", listen, "--state"]);
+        command.arg(stage.tree().join(state)).arg(stage.tree());
+        command
+    };
+    let words = ["lies in the published folder", "--state"];
+    refused(
+        "a state folder in the tree",
+        &mut in_tree("a/state"),
+        &words,
+    );
+    refused("the tree itself", &mut in_tree(""), &words);
+    let mut shown = in_tree(".state");
+    refused("a dotfolder that is shown", shown.arg("--hidden"), &words);
+    assert!(!stage.tree().join("a").exists(), "nothing is made");
+    // What is not shown may be there.
+    let server = Node::start(&stage, "server", in_tree(".state"));
+    assert_eq!(server.get("/.state/token").status, 404);
 }
 
 #[test]
@@ -263,7 +289,7 @@ fn a_server_that_is_not_there_yet_is_waited_for() {
         .local_addr()
         .unwrap();
     let command = join(&stage, &format!("http://{port}"));
-    let mirror = crate::fleet::Node::start(&stage, "mirror", command);
+    let mirror = Node::start(&stage, "mirror", command);
     wait_for("a warning", SOON, || {
         mirror.log().contains("the server is away")
     });

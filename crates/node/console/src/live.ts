@@ -43,7 +43,7 @@ export class Live {
   /** Tries at once. */
   now(): void {
     clearTimeout(this.timer);
-    this.abort?.abort();
+    this.abort?.abort(new Error("another stream was begun"));
     const abort = new AbortController();
     this.abort = abort;
     this.hearers.link({ kind: "connecting" });
@@ -71,7 +71,7 @@ export class Live {
   private lost(abort: AbortController, reason: string): void {
     if (this.abort !== abort) return;
     clearTimeout(this.silence);
-    abort.abort();
+    abort.abort(new Error(reason));
     // Not all pages of all people at the same moment.
     const wait = this.waitMs * (0.75 + Math.random() / 2);
     this.waitMs = Math.min(this.waitMs * 2, LONGEST_WAIT_MS);

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{Query, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response, sse::Sse},
     routing::get,
 };
+use overspill_net::Client;
 use overspill_wire::{live::MemberHistory, paths};
 use serde::Deserialize;
 use thiserror::Error;
 
 use super::{
-    VIEWERS_MAX,
+    VIEWERS_MAX, VIEWERS_OF_NETWORK_MAX,
     assets::{INDEX, SCRIPT, STYLE},
 };
 use crate::role::Role;
@@ -30,7 +31,10 @@ struct HistoryQuery {
 pub(super) enum ConsoleError {
     #[error("this node has no console")]
     Absent,
-    #[error("{VIEWERS_MAX} consoles are open at this node, which is the most it serves; close one")]
+    #[error(
+        "{VIEWERS_MAX} consoles are open at this node, or {VIEWERS_OF_NETWORK_MAX} in your network, \
+         which is the most it serves; close one"
+    )]
     Full,
     #[error("nothing is known of a member called {0:?}")]
     Unknown(String),
@@ -59,9 +63,13 @@ fn asset(asset: &'static super::assets::Asset, headers: HeaderMap) -> Response {
     asset.answer(&headers)
 }
 
-async fn live<R: Role>(State(role): State<Arc<R>>) -> Result<Response, ConsoleError> {
+async fn live<R: Role>(
+    State(role): State<Arc<R>>,
+    Extension(client): Extension<Client>,
+) -> Result<Response, ConsoleError> {
     let console = role.console().ok_or(ConsoleError::Absent)?;
-    let viewer = console.open_stream(&*role).ok_or(ConsoleError::Full)?;
+    let viewer = console.open_stream(&*role, client.address.ip());
+    let viewer = viewer.ok_or(ConsoleError::Full)?;
     let mut response = Sse::new(viewer.events()).into_response();
     let unbuffered = HeaderName::from_static("x-accel-buffering");
     let fields = response.headers_mut();

@@ -18,6 +18,9 @@ use overspill_wire::{
 use super::*;
 use crate::{Ask, Found, Route};
 
+/// Somebody who watches.
+const VIEWER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
+
 /// A server with a script for a status and nothing else.
 #[derive(Default)]
 struct Quiet {
@@ -132,7 +135,7 @@ fn a_stream_is_a_snapshot_and_then_what_has_changed() {
     let (console, role, _) = console();
     role.set(&[("a", 10), ("b", 20)]);
     console.sample(&role, Instant::now());
-    let mut viewer = console.open_stream(&role).unwrap();
+    let mut viewer = console.open_stream(&role, VIEWER).unwrap();
     let first = snapshot(&mut viewer);
     assert_eq!(first.status.members.len(), 2);
     assert_eq!(first.history.fleet_bytes_per_s, [1030]);
@@ -157,7 +160,7 @@ fn a_stream_is_a_snapshot_and_then_what_has_changed() {
 #[test]
 fn who_is_too_slow_gets_a_snapshot_and_no_queue() {
     let (console, role, _) = console();
-    let mut viewer = console.open_stream(&role).unwrap();
+    let mut viewer = console.open_stream(&role, VIEWER).unwrap();
     let first = snapshot(&mut viewer);
     for _ in 0..3 {
         console.sample(&role, Instant::now());
@@ -171,12 +174,20 @@ fn who_is_too_slow_gets_a_snapshot_and_no_queue() {
 #[test]
 fn places_are_limited_and_given_back() {
     let (console, role, _) = console();
-    let mut viewers: Vec<Viewer> = (0..VIEWERS_MAX)
-        .map(|_| console.open_stream(&role).unwrap())
+    let client = |at: usize| IpAddr::from([192, 0, 2, (at / VIEWERS_OF_NETWORK_MAX) as u8]);
+    let mut viewers: Vec<Viewer> = (0..VIEWERS_OF_NETWORK_MAX)
+        .map(|at| console.open_stream(&role, client(at)).unwrap())
         .collect();
-    assert!(console.open_stream(&role).is_none());
-    viewers.pop();
-    assert!(console.open_stream(&role).is_some());
+    assert!(console.open_stream(&role, client(0)).is_none());
+    viewers.extend(
+        (VIEWERS_OF_NETWORK_MAX..VIEWERS_MAX)
+            .map(|at| console.open_stream(&role, client(at)).unwrap()),
+    );
+    assert!(console.open_stream(&role, VIEWER).is_none());
+    viewers.remove(0);
+    assert!(console.open_stream(&role, client(0)).is_some());
+    drop(viewers);
+    assert_eq!(console.viewers().by_network.len(), 0, "all is given back");
 }
 
 #[test]
@@ -184,13 +195,13 @@ fn nothing_is_made_while_nobody_watches_and_all_streams_end_with_the_node() {
     let (console, role, _) = console();
     console.sample(&role, Instant::now());
     assert!(console.state().maker.is_stale(Instant::now()));
-    let mut viewer = console.open_stream(&role).unwrap();
+    let mut viewer = console.open_stream(&role, VIEWER).unwrap();
     snapshot(&mut viewer);
     console.close();
     // Told after it was closed.
     console.sample(&role, Instant::now());
     assert_eq!(next(&mut viewer), None);
-    assert_eq!(next(&mut console.open_stream(&role).unwrap()), None);
+    assert_eq!(next(&mut console.open_stream(&role, VIEWER).unwrap()), None);
 }
 
 #[test]
@@ -202,7 +213,7 @@ fn flows_and_files_are_told_without_anybodys_address() {
     begun.sent(400);
     let path = CatalogPath::parse(b"a b.iso").unwrap();
     console.demand_of(0).count(&path, None, 100_000);
-    let mut viewer = console.open_stream(&role).unwrap();
+    let mut viewer = console.open_stream(&role, VIEWER).unwrap();
     let (_, text) = next(&mut viewer).unwrap();
     assert!(!text.contains("192.0.2.77"), "{text}");
     let told: LiveSnapshot = serde_json::from_str(&text).unwrap();

@@ -2,13 +2,11 @@
 //!
 //! Whoever reads too slowly for each sample gets a snapshot instead, and never an ever longer queue.
 
-use std::{
-    convert::Infallible,
-    sync::{Arc, atomic::Ordering::Relaxed},
-};
+use std::{convert::Infallible, sync::Arc};
 
 use axum::response::sse::Event;
 use futures_util::{Stream, stream};
+use overspill_core::limit::Prefix;
 use overspill_wire::live::{SAMPLE, SNAPSHOT};
 use tokio::sync::watch;
 
@@ -29,6 +27,7 @@ pub(super) enum Told {
 #[derive(Debug)]
 pub(crate) struct Viewer {
     console: Arc<Console>,
+    network: Prefix,
     told: watch::Receiver<Told>,
     /// The number of the frame that was sent last.
     sent: Option<u64>,
@@ -36,15 +35,20 @@ pub(crate) struct Viewer {
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        self.console.viewers.fetch_sub(1, Relaxed);
+        self.console.viewers().leave(self.network);
     }
 }
 
 impl Viewer {
-    pub(super) fn new(console: Arc<Console>, mut told: watch::Receiver<Told>) -> Self {
+    pub(super) fn new(
+        console: Arc<Console>,
+        network: Prefix,
+        mut told: watch::Receiver<Told>,
+    ) -> Self {
         told.mark_changed();
         Self {
             console,
+            network,
             told,
             sent: None,
         }

@@ -354,6 +354,12 @@ pub const EVENTS: &[EventKind] = &[
         "",
     ),
     event(
+        "operator-order-failed",
+        WARN,
+        "An order of the operator was not carried out, or is not kept for the next start.",
+        "The error says which; give the order again.",
+    ),
+    event(
         "orders-unreadable",
         WARN,
         "Orders kept from before could not be read, or one line of them.",

@@ -37,8 +37,9 @@ impl EventStore {
     /// Keeps an event; a line without an id is none.
     pub fn keep(&self, line: &Line) {
         let Some(event) = &line.event else { return };
+        let own_paths = own_paths(line);
         let public = |value: &Value| match value {
-            Value::String(text) => Value::String(masked(text)),
+            Value::String(text) => Value::String(masked(&without_folders(text, &own_paths))),
             other => other.clone(),
         };
         let fields = line.fields.iter().map(|(name, value)| match *name {
@@ -50,7 +51,7 @@ impl EventStore {
             at: humantime::format_rfc3339_millis(line.at).to_string(),
             level: line.level.as_str().to_ascii_lowercase(),
             event: event.clone(),
-            text: masked(&line.text),
+            text: masked(&without_folders(&line.text, &own_paths)),
             fields: fields.collect(),
         };
         self.kept().push(entry);
@@ -86,6 +87,22 @@ impl Kept {
             ..entry
         });
     }
+}
+
+/// Paths of this machine that a line names: where its secrets lie is nobody else's affair.
+fn own_paths(line: &Line) -> Vec<&str> {
+    let may_be = |name: &str| matches!(name, "file" | "from" | "to");
+    let fields = line.fields.iter().filter(|(name, _)| may_be(name));
+    let texts = fields.filter_map(|(_, value)| value.as_str());
+    texts.filter(|text| text.starts_with('/')).collect()
+}
+
+/// The text with only the last name of these paths.
+fn without_folders(text: &str, paths: &[&str]) -> String {
+    paths.iter().fold(text.to_owned(), |text, path| {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        text.replace(path, name)
+    })
 }
 
 /// Of a client its network; nothing if that cannot be told.
@@ -202,6 +219,20 @@ mod tests {
         assert_eq!((none.events.len(), none.next), (0, 1005));
         // The number of an earlier life.
         assert_eq!(numbers(&store.after(5000, 1)), [6]);
+    }
+
+    #[test]
+    fn folders_of_this_machine_are_not_told() {
+        let store = EventStore::default();
+        let fields = vec![
+            ("file", "/var/lib/o/token".into()),
+            ("path", "/pool/a".into()),
+        ];
+        store.keep(&line("chmod 600 /var/lib/o/token", fields));
+        let kept = &store.after(0, 1).events[0];
+        assert_eq!(kept.text, "chmod 600 token");
+        assert_eq!(kept.fields["file"], "token");
+        assert_eq!(kept.fields["path"], "/pool/a");
     }
 
     #[test]

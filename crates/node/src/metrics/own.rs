@@ -31,7 +31,7 @@ const READY: Family = Family::gauge(
 const DRAINING: Family = Family::gauge(
     "overspill_draining",
     Unit::None,
-    "1 if the node is about to end and wants no new work",
+    "1 while a mirror wants no new work: drained by the operator, or about to end",
 );
 const PROBLEMS: Family = Family::gauge(
     "overspill_problems",

@@ -137,7 +137,7 @@ async fn order(
     };
     let call: OrderCall = serde_json::from_slice(&body).map_err(|error| bad(error.to_string()))?;
     let order = call.into_order().map_err(|error| bad(error.to_string()))?;
-    let said = admin.control.order(order).await;
+    let said = admin.control.order(client.address.ip(), order).await;
     Ok(Json(OrderSaid {
         said: said.map_err(AdminError::Order)?,
     }))

@@ -1,17 +1,16 @@
-//! The admin token's file: made once, readable by its owner alone.
+//! The admin token in its file.
 //!
-//! It must never be overwritten, nor shown anywhere but in that file.
+//! It must never be shown anywhere but in that file, nor be made anew while there is one.
 
 use std::{
-    fmt,
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    fmt, io,
     path::{Path, PathBuf},
 };
 
 use aws_lc_rs::constant_time;
 use thiserror::Error;
+
+use crate::secret_file;
 
 /// The token's file in the state folder.
 pub const ADMIN_TOKEN_FILE: &str = "admin-token";
@@ -92,15 +91,7 @@ fn read(path: &Path) -> Result<AdminToken, AdminTokenError> {
         path: path.to_owned(),
         source,
     };
-    let text = fs::read_to_string(path).map_err(io_error)?;
-    let mode = fs::metadata(path).map_err(io_error)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        let file = path.display();
-        tracing::warn!(
-            event = "token-readable", %file,
-            "other users can read the admin token; chmod 600 {file}"
-        );
-    }
+    let text = secret_file::read(path, "the admin token").map_err(io_error)?;
     AdminToken::parse(&text).ok_or_else(|| AdminTokenError::Content {
         path: path.to_owned(),
     })
@@ -110,13 +101,7 @@ fn make(path: &Path) -> Result<AdminToken, AdminTokenError> {
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| AdminTokenError::NoRandomness)?;
     let token = AdminToken::from_random(bytes);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| writeln!(file, "{}", token.0));
-    written.map_err(|source| AdminTokenError::Io {
+    secret_file::make(path, &token.0).map_err(|source| AdminTokenError::Io {
         path: path.to_owned(),
         source,
     })?;
@@ -125,6 +110,8 @@ fn make(path: &Path) -> Result<AdminToken, AdminTokenError> {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
     use super::*;
 
     #[test]

@@ -3,10 +3,10 @@
 //! Only after the proof; see `wire::order`. One order at a time, so that what is kept is what is in
 //! force. It must never wait for the disk on a serving thread.
 
-use std::{sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
     extract::State,
     http::StatusCode,
@@ -17,6 +17,7 @@ use overspill_core::{
     policy::PolicyKind,
     units::counted,
 };
+use overspill_net::Client;
 use overspill_wire::order::{Nonces, Order, OrderReply, OrderRequest};
 use thiserror::Error;
 
@@ -43,6 +44,7 @@ pub(super) enum OrderError {
 /// `POST /-/fleet/order`.
 pub(super) async fn order(
     State(control): State<Arc<Control>>,
+    Extension(client): Extension<Client>,
     body: Bytes,
 ) -> Result<Response, Refusal> {
     let request: OrderRequest = read(&body)?;
@@ -50,7 +52,7 @@ pub(super) async fn order(
     let nonce = lock(&control.sessions)
         .prove_order(Instant::now(), &request)
         .map_err(refuse)?;
-    let said = control.order(order).await?;
+    let said = control.order(client.address.ip(), order).await?;
     let nonces = Nonces {
         operator: &nonce,
         server: &request.nonce,
@@ -61,22 +63,40 @@ pub(super) async fn order(
 
 impl Control {
     /// Carries out an order that was proved, off the serving thread; what is the case then, in words.
-    pub(crate) async fn order(self: &Arc<Self>, order: Order) -> Result<String, Refusal> {
+    pub(crate) async fn order(
+        self: &Arc<Self>,
+        client: IpAddr,
+        order: Order,
+    ) -> Result<String, Refusal> {
         let carrying = Arc::clone(self);
-        let carried = tokio::task::spawn_blocking(move || carrying.carry_out(&order)).await;
+        let carried = tokio::task::spawn_blocking(move || carrying.carry_out(client, &order)).await;
         carried
             .unwrap_or(Err(OrderError::GivenUp))
             .map_err(refuse_order)
     }
 
     /// Carries an order out and keeps it; what is the case then, in words. Waits for the disk.
-    fn carry_out(&self, order: &Order) -> Result<String, OrderError> {
+    fn carry_out(&self, client: IpAddr, order: &Order) -> Result<String, OrderError> {
         let kept = lock(&self.orders);
-        tracing::info!(event = "operator-order", %order, "the operator orders: {order}");
+        let carried = self.put_in_force(order, &kept);
+        match &carried {
+            Ok(_) => tracing::info!(
+                event = "operator-order", %order, %client,
+                "the operator orders: {order}"
+            ),
+            Err(error) => tracing::warn!(
+                event = "operator-order-failed", %order, %client, %error,
+                "an order is not carried out, or not wholly: {order}"
+            ),
+        }
+        carried
+    }
+
+    fn put_in_force(&self, order: &Order, kept: &KeptOrders) -> Result<String, OrderError> {
         match order {
             Order::Drain(member) => {
                 self.tell(member, &Input::Drain(member))?;
-                self.keep(&kept)?;
+                self.keep(kept)?;
                 let flows = self.flows_on(member);
                 Ok(format!(
                     "{member} gets no new work; {} left to finish",
@@ -85,15 +105,17 @@ impl Control {
             }
             Order::Undrain(member) => {
                 self.tell(member, &Input::Undrain(member))?;
-                self.keep(&kept)?;
+                self.keep(kept)?;
                 Ok(self.say_undrained(member))
             }
             Order::Remove(member) => {
                 self.tell(member, &Input::Remove(member))?;
                 // Its stream ends, it tries to join again, and is told.
                 lock(&self.sessions).close(member);
-                self.keep(&kept)?;
-                Ok(format!("{member} is out of the fleet and cannot come back"))
+                self.keep(kept)?;
+                Ok(format!(
+                    "{member} is out of the fleet until `overspill undrain {member}`"
+                ))
             }
             Order::Policy(policy) => Ok(self.set_policy(*policy)),
         }

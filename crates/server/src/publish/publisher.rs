@@ -409,6 +409,11 @@ impl Work {
             self.take_more(inbox);
             self.pump();
         }
+        let was_all_seen = folder.is_root() && depth == Depth::All && self.turn == Turn::Continue;
+        if gone.is_empty() && was_all_seen {
+            // Whatever was missing is back.
+            self.published.settle(&Subject::Loss);
+        }
         self.remove(&gone);
     }
 

@@ -10,6 +10,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
+use overspill_server::ADMIN_TOKEN_FILE;
 use rustix::{
     fs::{Access, Mode, OFlags, ResolveFlags, access, openat2, statvfs},
     io::{Errno, ReadWriteFlags, preadv2},
@@ -131,13 +132,19 @@ fn folders_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn of_state(path: &Path) -> State {
-    let token = fs::metadata(path.join("token")).ok();
+    let mode_of = |name| {
+        let facts = fs::metadata(path.join(name)).ok()?;
+        Some((name, facts.permissions().mode()))
+    };
     let written = access(path, Access::EXISTS | Access::READ_OK | Access::WRITE_OK);
     State {
         path: path.to_owned(),
         room: Some(room(path).map_err(|errno| errno.to_string())),
         write_error: written.err().map(|errno| errno.to_string()),
-        token_mode: token.map(|facts| facts.permissions().mode()),
+        token_modes: ["token", ADMIN_TOKEN_FILE]
+            .into_iter()
+            .filter_map(mode_of)
+            .collect(),
         index: index(&path.join("index.redb")),
     }
 }

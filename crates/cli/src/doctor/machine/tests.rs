@@ -28,7 +28,7 @@ fn fit() -> Machine {
                 inodes: 100,
             })),
             write_error: None,
-            token_mode: Some(0o100600),
+            token_modes: vec![("token", 0o100_600), ("admin-token", 0o100_600)],
             index: Some(Ok(())),
         }),
     }
@@ -59,6 +59,7 @@ fn a_fit_machine_has_nothing_to_be_done() {
         "disk-space",
         "disk-inodes",
         "token",
+        "admin-token",
         "index",
     ];
     assert_eq!(checks, expected);
@@ -192,10 +193,10 @@ fn a_nodes_own_folder_is_judged() {
             "mounted",
         ),
         (
-            |m| state_of(m).token_mode = Some(0o100_640),
-            "token",
+            |m| state_of(m).token_modes[1].1 = 0o100_640,
+            "admin-token",
             Fail,
-            "chmod 600 /srv/state/token",
+            "chmod 600 /srv/state/admin-token",
         ),
         (
             |m| state_of(m).index = Some(Err("odd".into())),

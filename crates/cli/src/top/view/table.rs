@@ -122,10 +122,12 @@ pub(super) fn render(view: &View<'_>, area: Rect, buffer: &mut Buffer) {
 fn empty_text(view: &View<'_>) -> &'static str {
     match &view.model.fleet {
         None => "",
-        Some(fleet) if fleet.members.is_empty() && fleet.node.role == "mirror" => {
-            "a mirror knows only itself; ask the server for all members"
+        Some(fleet) if fleet.node.role == "mirror" && fleet.told.is_empty() => {
+            "the server has not told this mirror of the others yet"
         }
-        Some(fleet) if fleet.members.is_empty() => "no member has joined yet",
+        Some(fleet) if fleet.members.is_empty() && fleet.told.is_empty() => {
+            "no member has joined yet"
+        }
         Some(_) => "no member matches the filter; Esc clears it",
     }
 }

@@ -52,11 +52,14 @@ export class SyncView implements View {
     const mirrors = [...own, ...[...store.members.values()].filter((member) => member.name !== "server")];
     for (const mirror of mirrors) this.note(mirror, store.atUnixMs / 1000);
     const behind = mirrors.filter((mirror) => mirror.lag_revisions > 0 || mirror.missing_bytes > 0);
+    const silent = mirrors.filter((mirror) => mirror.state === "suspect" || mirror.state === "down").length;
     const missing = behind.reduce((sum, mirror) => sum + mirror.missing_bytes, 0);
     setText(
       this.summary,
       behind.length === 0
-        ? `All ${counted(mirrors.length, "mirror")} have proved that they hold it all.`
+        ? silent === 0
+          ? `All ${counted(mirrors.length, "mirror")} have proved that they hold it all.`
+          : `All held it when last heard; ${counted(silent, "mirror")} cannot be asked now.`
         : `${count(behind.length)} of ${counted(mirrors.length, "mirror")} behind; ${size(missing)} to fetch.`,
     );
     this.table.set(mirrors);
