@@ -255,11 +255,8 @@ async fn greet(
     surroundings: &Surroundings,
     state: &std::path::Path,
 ) {
-    let begun = std::time::Instant::now();
-    // Looked at again and again for the moment it takes: only greeting depends on it.
-    while !running.is_scanned() && begun.elapsed() < SCAN_PATIENCE {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    // Whoever reads is told if it took longer.
+    let _ = tokio::time::timeout(SCAN_PATIENCE, running.scanned()).await;
     let urls = surroundings.urls(running.addresses());
     let url = urls.first().map_or("", String::as_str);
     tracing::info!(

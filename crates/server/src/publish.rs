@@ -25,6 +25,7 @@ use overspill_core::{
 };
 use overspill_wire::fleet::ListingState;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 pub use self::publisher::Loss;
 pub(crate) use self::publisher::{PublishConfig, Publisher, random_instance};
@@ -36,7 +37,7 @@ pub(crate) struct Published {
     journal: Mutex<Journal>,
     revision: watch::Sender<Revision>,
     restored: AtomicBool,
-    scanned: AtomicBool,
+    scanned: CancellationToken,
     problems: Mutex<BTreeMap<Subject, String>>,
 }
 
@@ -63,7 +64,7 @@ impl Published {
             journal: Mutex::new(Journal::default()),
             revision: watch::Sender::new(Revision::ZERO),
             restored: AtomicBool::new(false),
-            scanned: AtomicBool::new(false),
+            scanned: CancellationToken::new(),
             problems: Mutex::default(),
         }
     }
@@ -111,9 +112,14 @@ impl Published {
         }
     }
 
-    /// Whether the tree has been seen whole since the start.
+    /// Waits until the tree has been seen whole since the start. Cancel-safe: it only waits.
+    pub(crate) async fn scanned(&self) {
+        self.scanned.cancelled().await;
+    }
+
+    /// Whether it has.
     pub(crate) fn is_scanned(&self) -> bool {
-        self.scanned.load(Relaxed)
+        self.scanned.is_cancelled()
     }
 
     /// What needs a person's attention.
@@ -143,7 +149,7 @@ impl Published {
     }
 
     fn mark_scanned(&self) {
-        self.scanned.store(true, Relaxed);
+        self.scanned.cancel();
     }
 
     /// Notes a problem, logging it the first time. A tree may have thousands of the same kind; the

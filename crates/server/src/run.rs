@@ -379,6 +379,11 @@ impl Running {
         Arc::clone(&self.role) as Arc<dyn Role>
     }
 
+    /// Waits until the tree has been seen whole. Cancel-safe: it only waits.
+    pub async fn scanned(&self) {
+        self.role.published.scanned().await;
+    }
+
     /// Whether the tree has been seen whole.
     pub fn is_scanned(&self) -> bool {
         self.role.is_ready()
